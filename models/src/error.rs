@@ -45,7 +45,9 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor that the architecture does not know is in the file.
-    #[error("{origin}: tensor {key} with shape {found:?} does not belong to {architecture}; is this the checkpoint of another model?")]
+    #[error(
+        "{origin}: tensor {key} with shape {found:?} does not belong to {architecture}; is this the checkpoint of another model?"
+    )]
     ExtraTensor {
         /// Where the tensors come from.
         origin: String,
@@ -57,7 +59,9 @@ pub enum ModelError {
         architecture: &'static str,
     },
     /// A tensor has another shape than the architecture needs.
-    #[error("{origin}: tensor {key} has shape {found:?}, expected {expected:?}; is this the checkpoint of another model or size?")]
+    #[error(
+        "{origin}: tensor {key} has shape {found:?}, expected {expected:?}; is this the checkpoint of another model or size?"
+    )]
     TensorShape {
         /// Where the tensors come from.
         origin: String,
@@ -79,7 +83,9 @@ pub enum ModelError {
         found: String,
     },
     /// A number that must be finite is NaN or infinite.
-    #[error("{origin}: {what} holds {value} at index {index}, expected finite numbers; the file is damaged or the training diverged")]
+    #[error(
+        "{origin}: {what} holds {value} at index {index}, expected finite numbers; the file is damaged or the training diverged"
+    )]
     NotFinite {
         /// The file, model or stage.
         origin: String,
