@@ -1,5 +1,6 @@
 //! Loading a graph against its contract and preparing a plan.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,21 @@ impl LoadedGraph {
             Ok(Err(e)) => return Err(engine(&contract, "read the graph", &e)),
             Err(_) => return Err(damaged(path, "the graph is malformed".into())),
         };
+        Ok(Self { contract, model })
+    }
+
+    /// The graph for one length of the axis `name`; worth it where the axis never varies, as each length that is
+    /// prepared holds its own packed weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`] when no axis has that name or the length cannot be.
+    pub fn with_length(self, name: &str, length: usize) -> Result<Self> {
+        let Self { contract, model } = self;
+        let fixed = || -> TractResult<TypedModel> {
+            let axis = model.symbols.get(name).ok_or_else(|| TractError::msg(format!("no axis is named {name}")))?;
+            model.set_symbols(&HashMap::from([(axis, length.to_dim())]))?.into_decluttered()
+        };
+        let model = fixed().map_err(|e| engine(&contract, "fix the length of an axis", &e))?;
         Ok(Self { contract, model })
     }
 

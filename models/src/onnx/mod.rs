@@ -3,8 +3,10 @@
 //! An architecture of this crate is a function from named tensors to such a file, so no Python is on any path, and any
 //! ONNX runtime can run the same file as an independent check.
 
+mod convolution;
 mod graph;
 mod layers;
 mod weights;
 
+pub use convolution::{BatchNorm, Conv2d};
 pub use graph::{Attr, Dim, Dtype, Graph, Value};
