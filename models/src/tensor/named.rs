@@ -1,9 +1,16 @@
 //! Tensors by name, from whatever file or formula they come.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::Result;
+use super::dense::first_not_finite;
+use super::element::ElementType;
+use super::map::FileMap;
+use super::stored::Stored;
+use super::{Tensor, foreign, formula, safetensors_file, torch_zip};
+use crate::{ModelError, Result};
 
 /// A tensor that an architecture expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +35,82 @@ impl TensorSpec {
     }
 }
 
+/// A tensor of the set.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Data,
+}
+
+/// Where a tensor's elements come from.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    /// Computed when asked for, from the name that it was declared under.
+    Formula { seed: u64, name: String },
+    /// Held in memory, row-major.
+    Owned(Vec<f32>),
+    /// Read from a file when asked for.
+    Stored(Stored),
+}
+
+impl Data {
+    fn element(&self) -> ElementType {
+        match self {
+            Self::Formula { .. } | Self::Owned(_) => ElementType::F32,
+            Self::Stored(stored) => stored.element,
+        }
+    }
+}
+
 /// Tensors by name. Data stays where it lies (memory map, formula) until it is asked for.
+///
+/// The files behind an open set must not be changed in place; replace them by renaming.
 #[derive(Debug)]
 pub struct NamedTensors {
     origin: String,
+    nesting: Option<&'static str>,
+    metadata: BTreeMap<String, String>,
+    tensors: BTreeMap<String, Entry>,
 }
 
 impl NamedTensors {
     /// Opens a safetensors file or a PyTorch zip file (.pt, .bin, .pth), told apart by content, not by name.
-    pub fn open(_path: &Path) -> Result<Self> {
-        todo!()
+    ///
+    /// Of a PyTorch file, the state dict is taken from the keys `state_dict`, `model` or `model_state_dict` of the
+    /// saved dict, else from its top level (see [`Self::nesting`]). Pickled objects are never executed: whatever is no
+    /// tensor in a dict is passed over. The archive's checksums are verified here.
+    ///
+    /// # Errors
+    /// Io; Format for any other or damaged content, old non-zip PyTorch files, and files without a state dict.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = Arc::new(FileMap::open(path)?);
+        let origin = path.display().to_string();
+        if torch_zip::looks_like(&map) {
+            let (tensors, nesting) = torch_zip::read(path, &map)?;
+            Ok(Self { origin, nesting, metadata: BTreeMap::new(), tensors })
+        } else if safetensors_file::looks_like(&map) {
+            let (tensors, metadata) = safetensors_file::read(path, &map)?;
+            Ok(Self { origin, nesting: None, metadata, tensors })
+        } else {
+            Err(foreign::refusal(path, &map))
+        }
     }
 
     /// Formula weights for `specs` (see [`crate::tensor::formula`]), made when asked for.
-    pub fn formula(_seed: u64, _specs: &[TensorSpec]) -> Self {
-        todo!()
+    pub fn formula(seed: u64, specs: &[TensorSpec]) -> Self {
+        let entry = |spec: &TensorSpec| Entry {
+            shape: spec.shape.clone(),
+            data: Data::Formula { seed, name: spec.name.clone() },
+        };
+        let tensors = specs.iter().map(|spec| (spec.name.clone(), entry(spec))).collect();
+        Self { origin: format!("formula weights, seed {seed}"), nesting: None, metadata: BTreeMap::new(), tensors }
+    }
+
+    /// Tensors that are already in memory; of two with one name the last stays.
+    pub fn from_tensors(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let entry = |tensor: Tensor| Entry { shape: tensor.shape().to_vec(), data: Data::Owned(tensor.into_data()) };
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, entry(tensor))).collect();
+        Self { origin: origin.into(), nesting: None, metadata: BTreeMap::new(), tensors }
     }
 
     /// Where the tensors come from, for messages.
@@ -50,44 +118,166 @@ impl NamedTensors {
         &self.origin
     }
 
+    /// The key of a PyTorch file's dict under which the state dict was found; `None` for the top level and for any
+    /// other kind of set.
+    pub fn nesting(&self) -> Option<&str> {
+        self.nesting
+    }
+
+    /// Text entries beside the tensors (`__metadata__` of safetensors).
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
     /// Names in sorted order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are no tensors.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
     }
 
     /// Whether `name` is there.
-    pub fn contains(&self, _name: &str) -> bool {
-        todo!()
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
     }
 
     /// Shape of `name`, if it is there.
-    pub fn shape(&self, _name: &str) -> Option<&[usize]> {
-        todo!()
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// Removes the first of `prefixes` found at the start of each name; an empty string in the list is harmless.
-    pub fn strip_prefixes(self, _prefixes: &[&str]) -> Self {
-        todo!()
+    ///
+    /// A name that would become another tensor's name keeps its prefix, so that no tensor is lost unseen.
+    pub fn strip_prefixes(mut self, prefixes: &[&str]) -> Self {
+        let stripped = |name: &str| -> Option<String> {
+            let short = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| name.strip_prefix(p))?;
+            (!short.is_empty()).then(|| short.to_owned())
+        };
+        let mut taken: BTreeSet<String> = self.tensors.keys().cloned().collect();
+        self.tensors = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .map(|(name, entry)| match stripped(&name) {
+                Some(short) if taken.insert(short.clone()) => (short, entry),
+                _ => (name, entry),
+            })
+            .collect();
+        self
     }
 
     /// Keeps only names for which `keep` holds (heads, counters, other parts of a joint checkpoint).
-    pub fn retain(&mut self, _keep: impl Fn(&str) -> bool) {
-        todo!()
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.tensors.retain(|name, _| keep(name));
     }
 
-    /// Holds the set against `specs`: every required tensor present, every tensor known, every shape equal.
+    /// Holds the set against `specs`: every required tensor present and of a float type, every tensor known, every
+    /// shape equal. The first difference is reported: in the order of `specs`, then by name for unknown tensors.
     ///
     /// # Errors
-    /// MissingTensor, ExtraTensor or TensorShape, naming key, expected and found.
-    pub fn check(&self, _architecture: &'static str, _specs: &[TensorSpec]) -> Result<()> {
-        todo!()
+    /// MissingTensor, ExtraTensor, TensorShape or TensorDtype, naming key, expected and found.
+    pub fn check(&self, architecture: &'static str, specs: &[TensorSpec]) -> Result<()> {
+        for spec in specs {
+            match self.tensors.get(&spec.name) {
+                None if spec.required => return Err(self.missing(&spec.name, &spec.shape)),
+                None => {}
+                Some(entry) => {
+                    self.check_shape(&spec.name, entry, &spec.shape)?;
+                    if spec.required && !entry.data.element().is_float() {
+                        return Err(self.wrong_type(&spec.name, entry));
+                    }
+                }
+            }
+        }
+        let known: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        match self.tensors.iter().find(|(name, _)| !known.contains(name.as_str())) {
+            None => Ok(()),
+            Some((name, entry)) => Err(ModelError::ExtraTensor {
+                origin: self.origin.clone(),
+                // The name comes from the file: it must not break the line.
+                key: name.escape_debug().to_string(),
+                found: entry.shape.clone(),
+                architecture,
+            }),
+        }
     }
 
     /// The elements of `name` as f32, row-major; borrowed from the map where the file holds aligned f32.
     ///
     /// # Errors
     /// MissingTensor, TensorShape (against `shape`), TensorDtype, NotFinite.
-    pub fn get(&self, _name: &str, _shape: &[usize]) -> Result<Cow<'_, [f32]>> {
-        todo!()
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let entry = self.entry(name, shape)?;
+        let values = match &entry.data {
+            Data::Formula { seed, name } => return Ok(Cow::Owned(formula::fill(*seed, name, shape))),
+            Data::Owned(values) => Cow::Borrowed(values.as_slice()),
+            Data::Stored(stored) => stored.floats(&entry.shape).ok_or_else(|| self.wrong_type(name, entry))?,
+        };
+        match first_not_finite(&values) {
+            None => Ok(values),
+            Some((index, value)) => {
+                Err(ModelError::NotFinite { origin: self.origin.clone(), what: format!("tensor {name}"), index, value })
+            }
+        }
+    }
+
+    /// The elements of an integer tensor (token ids, counters), row-major.
+    ///
+    /// # Errors
+    /// MissingTensor, TensorShape (against `shape`); Contract when the elements are no integers of at most 64 bits.
+    pub fn integers(&self, name: &str, shape: &[usize]) -> Result<Vec<i64>> {
+        let entry = self.entry(name, shape)?;
+        let values = match &entry.data {
+            Data::Stored(stored) => stored.integers(&entry.shape),
+            Data::Formula { .. } | Data::Owned(_) => None,
+        };
+        values.ok_or_else(|| ModelError::Contract {
+            model: self.origin.clone(),
+            tensor: name.into(),
+            expected: "integers".into(),
+            found: format!("elements of type {}", entry.data.element()),
+        })
+    }
+
+    /// Whether `name` is there and of a float type.
+    pub(super) fn holds_floats(&self, name: &str) -> bool {
+        self.tensors.get(name).is_some_and(|entry| entry.data.element().is_float())
+    }
+
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name, shape))?;
+        self.check_shape(name, entry, shape)?;
+        Ok(entry)
+    }
+
+    fn check_shape(&self, name: &str, entry: &Entry, expected: &[usize]) -> Result<()> {
+        if entry.shape == expected {
+            return Ok(());
+        }
+        Err(ModelError::TensorShape {
+            origin: self.origin.clone(),
+            key: name.into(),
+            expected: expected.into(),
+            found: entry.shape.clone(),
+        })
+    }
+
+    fn missing(&self, name: &str, expected: &[usize]) -> ModelError {
+        ModelError::MissingTensor { origin: self.origin.clone(), key: name.into(), expected: expected.into() }
+    }
+
+    fn wrong_type(&self, name: &str, entry: &Entry) -> ModelError {
+        ModelError::TensorDtype {
+            origin: self.origin.clone(),
+            key: name.into(),
+            found: entry.data.element().to_string(),
+        }
     }
 }

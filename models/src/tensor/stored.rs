@@ -1,0 +1,65 @@
+//! Tensor data that lies in a file.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::element::{self, ElementType, Walk};
+use super::map::FileMap;
+
+/// Bytes that a tensor reads from; cloning shares them.
+#[derive(Clone, Debug)]
+pub(super) enum Region {
+    /// A part of a mapped file.
+    Mapped { map: Arc<FileMap>, range: Range<usize> },
+    /// An archive entry that had to be inflated.
+    Inflated(Arc<Vec<u8>>),
+}
+
+impl Region {
+    /// The bytes; empty when the range leaves the file, which constructors rule out.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped { map, range } => map.get(range.clone()).unwrap_or(&[]),
+            Self::Inflated(bytes) => bytes,
+        }
+    }
+}
+
+/// A tensor's elements in a file.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) element: ElementType,
+    /// All bytes of the tensor when `view` is none, else those of the storage that it looks into.
+    pub(super) region: Region,
+    pub(super) view: Option<View>,
+}
+
+/// A look into a storage that is not simply its elements in order.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    /// First element.
+    pub(super) offset: usize,
+    /// Elements from one index to the next, for each axis.
+    pub(super) strides: Vec<usize>,
+}
+
+impl Stored {
+    /// `shape` is the tensor's own shape.
+    fn walk<'a>(&'a self, shape: &'a [usize]) -> Walk<'a> {
+        match &self.view {
+            None => Walk::Dense,
+            Some(view) => Walk::Strided { offset: view.offset, shape, strides: &view.strides },
+        }
+    }
+
+    /// Elements as f32, row-major; `None` when the element type is no float type.
+    pub(super) fn floats(&self, shape: &[usize]) -> Option<Cow<'_, [f32]>> {
+        element::floats(self.element, self.region.bytes(), self.walk(shape))
+    }
+
+    /// Elements as i64, row-major; `None` when the element type is no integer type.
+    pub(super) fn integers(&self, shape: &[usize]) -> Option<Vec<i64>> {
+        element::integers(self.element, self.region.bytes(), self.walk(shape))
+    }
+}

@@ -1,0 +1,180 @@
+//! PyTorch checkpoints: a zip archive with a pickle `<root>/data.pkl` and one entry `<root>/data/<key>` per storage.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::map::FileMap;
+use super::named::{Data, Entry};
+use super::pickle::{LONGEST_PROGRAM, Pickle};
+use super::state_dict::{self, Storage, TensorView};
+use super::stored::{Region, Stored, View};
+use crate::{ModelError, Result};
+
+/// No deflate stream holds more than this many times its own length.
+const DEFLATE_LIMIT: u64 = 1032;
+
+/// Whether `bytes` begin as a zip archive does.
+pub(super) fn looks_like(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04")
+}
+
+/// Tensors of the state dict in a mapped file, and the key that it was nested under.
+///
+/// Uncompressed entries (torch.save writes no others) stay in the map; their checksums are verified once here.
+///
+/// # Errors
+/// Format when the archive, the pickle or a tensor's place is not as torch.save writes them.
+pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, Entry>, Option<&'static str>)> {
+    let refuse = |fix: &'static str| {
+        move |reason: String| ModelError::Format { path: path.into(), format: "PyTorch", reason, fix }
+    };
+    let damaged = refuse("the file is damaged or was not copied whole: fetch it again");
+    let foreign = refuse("save the model's state dict with torch.save(model.state_dict(), path)");
+
+    let mut archive = Archive::open(map).map_err(&damaged)?;
+    let program = archive.program().map_err(&damaged)?;
+    let pickle = Pickle::parse(program.bytes()).map_err(&damaged)?;
+    let state = state_dict::find(&pickle).map_err(&foreign)?;
+
+    let mut regions: BTreeMap<&str, Region> = BTreeMap::new();
+    let mut tensors = BTreeMap::new();
+    for (name, view) in state.tensors {
+        let Storage { key, element, elements } = view.storage;
+        let region = match regions.get(key) {
+            Some(region) => region.clone(),
+            None => {
+                let region = archive.storage(key).map_err(|reason| damaged(format!("tensor {name:?}: {reason}")))?;
+                regions.insert(key, region.clone());
+                region
+            }
+        };
+        let expected = element.size().and_then(|size| elements.checked_mul(size));
+        let found = region.bytes().len();
+        if element.size().is_some() && expected != Some(found) {
+            let reason =
+                format!("tensor {name:?}: its storage {key:?} has {found} bytes, {elements} {element} expected");
+            return Err(damaged(reason));
+        }
+        let stored = place(region, &view).ok_or_else(|| damaged(format!("tensor {name:?} leaves its storage")))?;
+        tensors.insert(name.to_owned(), Entry { shape: view.shape, data: Data::Stored(stored) });
+    }
+    Ok((tensors, state.nesting))
+}
+
+/// The part of `region` that `view` needs: its own bytes when they lie in order, else the storage and strides.
+fn place(region: Region, view: &TensorView<'_>) -> Option<Stored> {
+    let element = view.storage.element;
+    let (Some(size), Some(elements), Region::Mapped { map, range }) = (element.size(), view.dense_elements(), &region)
+    else {
+        let strides = View { offset: view.offset, strides: view.strides.clone() };
+        return Some(Stored { element, region, view: Some(strides) });
+    };
+    let offset = if elements == 0 { 0 } else { view.offset };
+    let start = offset.checked_mul(size).and_then(|skip| range.start.checked_add(skip))?;
+    let end = elements.checked_mul(size).and_then(|length| start.checked_add(length))?;
+    let region = (end <= range.end).then(|| Region::Mapped { map: Arc::clone(map), range: start..end })?;
+    Some(Stored { element, region, view: None })
+}
+
+/// The archive's entries by their torch names.
+struct Archive<'m> {
+    map: &'m Arc<FileMap>,
+    zip: ZipArchive<Cursor<&'m [u8]>>,
+    /// What comes before `data.pkl` in entry names, with its slash.
+    root: String,
+    /// Compressed bytes that inflated entries may still take: entries that share their bytes would exceed it.
+    compressed_left: u64,
+}
+
+impl<'m> Archive<'m> {
+    fn open(map: &'m Arc<FileMap>) -> std::result::Result<Self, String> {
+        let zip = ZipArchive::new(Cursor::new(&map[..])).map_err(|e| format!("no complete zip archive: {e}"))?;
+        let mut programs = zip.file_names_raw().filter_map(|name| {
+            let root = std::str::from_utf8(name).ok()?.strip_suffix("data.pkl")?;
+            (root.is_empty() || root.ends_with('/')).then(|| root.to_owned())
+        });
+        let root = match (programs.next(), programs.next()) {
+            (Some(root), None) => root,
+            (None, _) => return Err("the zip archive has no entry data.pkl, so torch.save did not write it".into()),
+            (Some(_), Some(_)) => return Err("the zip archive has several entries data.pkl".into()),
+        };
+        drop(programs);
+        let mut archive = Self { map, zip, root, compressed_left: map.len() as u64 };
+        archive.check_byte_order()?;
+        Ok(archive)
+    }
+
+    /// Newer files say in which byte order they were written.
+    fn check_byte_order(&mut self) -> std::result::Result<(), String> {
+        let name = format!("{}byteorder", self.root);
+        if self.zip.index_for_name_raw(name.as_bytes()).is_none() {
+            return Ok(());
+        }
+        let order = self.entry(&name, 16)?;
+        if order.bytes() == b"little" { Ok(()) } else { Err("its numbers are big-endian, which is not read".into()) }
+    }
+
+    /// The pickle.
+    fn program(&mut self) -> std::result::Result<Region, String> {
+        self.entry(&format!("{}data.pkl", self.root), LONGEST_PROGRAM as u64)
+    }
+
+    /// The storage `key`.
+    fn storage(&mut self, key: &str) -> std::result::Result<Region, String> {
+        self.entry(&format!("{}data/{key}", self.root), u64::MAX)
+    }
+
+    /// Bytes of an entry, checked against the archive's checksum; in the map where they are not compressed.
+    fn entry(&mut self, name: &str, longest: u64) -> std::result::Result<Region, String> {
+        let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
+        let index = self.zip.index_for_name_raw(name.as_bytes()).ok_or_else(|| wrong(&"it is not in the archive"))?;
+        let raw = self.zip.by_index_raw(index).map_err(|e| wrong(&e))?;
+        let (size, compressed, checksum) = (raw.size(), raw.compressed_size(), raw.crc32());
+        let (start, method) = (raw.data_start(), raw.compression());
+        if raw.encrypted() {
+            return Err(wrong(&"it is encrypted"));
+        }
+        drop(raw);
+        if size > longest {
+            return Err(wrong(&format_args!("it takes {size} bytes, at most {longest} are read")));
+        }
+        if method != CompressionMethod::Stored {
+            return self.inflate(name, index, size, compressed);
+        }
+        let range = start
+            .and_then(|start| usize::try_from(start).ok())
+            .and_then(|start| Some(start..start.checked_add(usize::try_from(size).ok()?)?))
+            .filter(|range| range.end <= self.map.len() && size == compressed)
+            .ok_or_else(|| wrong(&"it reaches beyond the end of the file"))?;
+        // Zero stands where torch.save was told to compute no checksums.
+        if checksum != 0 {
+            let mut checked = self.zip.by_index(index).map_err(|e| wrong(&e))?;
+            io::copy(&mut checked, &mut io::sink()).map_err(|e| wrong(&e))?;
+        }
+        Ok(Region::Mapped { map: Arc::clone(self.map), range })
+    }
+
+    /// Inflates an entry; its size is made plausible before memory is taken.
+    fn inflate(&mut self, name: &str, index: usize, size: u64, compressed: u64) -> std::result::Result<Region, String> {
+        let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
+        if size > compressed.saturating_mul(DEFLATE_LIMIT) {
+            return Err(wrong(&format_args!("{compressed} compressed bytes cannot hold {size} bytes")));
+        }
+        self.compressed_left = self
+            .compressed_left
+            .checked_sub(compressed)
+            .ok_or_else(|| wrong(&"it shares its bytes with other entries"))?;
+        let entry = self.zip.by_index(index).map_err(|e| wrong(&e))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).map_err(|e| wrong(&e))?);
+        // One byte more than announced shows an entry that lies about its size.
+        entry.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
+        if bytes.len() as u64 != size {
+            return Err(wrong(&format_args!("it does not hold the {size} bytes that it announces")));
+        }
+        Ok(Region::Inflated(Arc::new(bytes)))
+    }
+}
