@@ -227,7 +227,8 @@ fn times_follow_the_table_where_the_pace_varies() {
     assert_eq!(media.audio.as_ref().unwrap().duration_s(), 4.0);
     let kept: Vec<u32> = (5..100).filter(|n| n % 3 != 0).collect();
     let found: Vec<_> = frames(&media, None).iter().map(|f| (number(f), f.time().as_nanos())).collect();
-    let expected: Vec<_> = kept.iter().map(|n| (*n, u64::from(*n) * 40_000_000)).collect();
+    // ffmpeg starts the film with the first picture that is kept.
+    let expected: Vec<_> = kept.iter().map(|n| (*n, u64::from(n - 5) * 40_000_000)).collect();
     assert_eq!(found, expected);
 }
 
