@@ -35,7 +35,7 @@ pub fn build(config: &ProjectorConfig, tensors: &NamedTensors, path: &Path) -> R
 }
 
 /// What a runner of a file written by [`build`] relies on.
-pub(super) fn contract(config: &ProjectorConfig) -> GraphContract {
+pub fn contract(config: &ProjectorConfig) -> GraphContract {
     GraphContract {
         model: "projector",
         inputs: vec![TensorContract::f32("frames", [None, Some(config.input_width())])],
