@@ -1,1 +1,16 @@
-//! placeholder
+//! The device program as a library: from clips to scored utterances.
+//!
+//! The way of a clip: [`clip`] opens a file and cuts it into utterances ([`speech`], [`transcript`]); [`scorer`] takes
+//! each utterance through hearing, seeing, reading and fusion; [`record`] is what comes out, one JSON line each.
+
+pub mod bench;
+pub mod clip;
+pub mod default_bundle;
+pub mod error;
+pub mod mode;
+pub mod record;
+pub mod scorer;
+pub mod speech;
+pub mod transcript;
+
+pub use error::{Result, RuntimeError};

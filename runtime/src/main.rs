@@ -1,1 +1,9 @@
-fn main() {}
+//! `mien`: valence from voice and face, on the device, with or without words.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,1 +1,40 @@
-fn main() {}
+//! The project's commands. `cargo xtask` alone lists them.
+
+mod check;
+mod demo;
+mod setup;
+mod steps;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup         install the system packages that building, demo and tests need (apt; prints the list elsewhere)
+  demo          set up, build, and score recorded speech and a portrait three ways on the built-in bundle
+  test          set up and run every test
+  check         formatting, lints, documentation, tests: what continuous integration runs
+  check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
+  true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
+  fixtures      write the test fixtures that PyTorch makes anew (Python, from PyPI)
+";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    match command.as_deref() {
+        Some("setup") => setup::run(setup::Need::Tests),
+        Some("demo") => demo::demo(&rest),
+        Some("test") => check::test(&rest),
+        Some("check") => check::check(),
+        Some("check-onnx") => check::onnx(),
+        Some("true-size") => demo::true_size(&rest),
+        Some("fixtures") => check::fixtures(),
+        None | Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("unknown command {other:?}\n\n{USAGE}"),
+    }
+}

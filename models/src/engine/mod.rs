@@ -1,1 +1,16 @@
-//! placeholder
+//! Running ONNX files in tract, one type per stage: [`LoadedGraph`] -> [`PreparedGraph`] -> [`Session`].
+//!
+//! A graph is loaded only against a [`GraphContract`]: names, element types and axes that the caller relies on. A plan
+//! keeps axes symbolic, because a plan per length costs seconds and a second copy of the weights in f32.
+
+mod contract;
+mod graph;
+mod profile;
+mod session;
+mod threads;
+
+pub use contract::{GraphContract, TensorContract};
+pub use graph::{LoadedGraph, PreparedGraph};
+pub use profile::OperatorTime;
+pub use session::{Input, Session};
+pub use threads::set_threads;

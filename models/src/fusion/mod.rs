@@ -1,1 +1,37 @@
-//! placeholder
+//! UMCA with MIA: audio, text and video sequences of one utterance in, one valence out (spec sections 3, 4, 7, 9).
+//!
+//! One graph serves both flows. `text_missing` says, per clip, whether the text rows are simulated; only then do the two
+//! imagination blocks replace the text vectors.
+
+mod attention;
+mod batch;
+mod config;
+mod graph;
+mod imagination;
+mod layers;
+mod parameters;
+mod session;
+mod views;
+
+pub use batch::{FusionInput, PaddedLengths};
+pub use config::{FusionConfig, Mia, MiaResidual, Padding};
+pub use graph::{contract, export};
+pub use parameters::{canonical, parameters};
+pub use session::{Fusion, FusionOutput};
+
+/// The network's name in messages.
+const MODEL: &str = "fusion";
+/// D: width of every modality after projection (spec section 3).
+const WIDTH: usize = 256;
+/// Width of a view after stage 2.
+const CROSS: usize = 128;
+/// Width of the contrastive feature.
+const CONTRAST: usize = 64;
+/// Width inside MIA-1's autoencoder.
+const LATENT: usize = 128;
+/// Width inside MIA-2's autoencoder.
+const CROSS_LATENT: usize = 64;
+/// Audio, text, video.
+const MODALITIES: usize = 3;
+/// atv, at, tv, av, a, t, v (spec section 3.4).
+const VIEWS: usize = 7;

@@ -1,1 +1,24 @@
-//! placeholder
+//! MA-Net: a 224 x 224 face in, an embedding and two sets of expression scores out (spec section 2.2).
+//!
+//! After a common stem a local branch looks at the four quadrants of the map, each with its own layers and attention,
+//! and a global branch looks at the whole map at several scales. Batch normalisations are folded into convolutions.
+
+mod attention;
+mod blocks;
+mod config;
+mod graph;
+mod layout;
+mod parameters;
+mod session;
+
+pub use config::ManetConfig;
+pub use graph::{contract, export};
+pub use parameters::{canonical, parameters};
+pub use session::{Manet, ManetOutput};
+
+/// The network's name in messages.
+const MODEL: &str = "manet";
+/// Height and width of a face, in pixels.
+pub const FACE_SIDE: usize = 224;
+/// Red, green, blue.
+pub const FACE_CHANNELS: usize = 3;

@@ -1,0 +1,191 @@
+//! Loading a graph against its contract and preparing a plan.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use prost::Message;
+use tract_onnx::pb;
+use tract_onnx::prelude::*;
+
+use super::contract::{GraphContract, TensorContract};
+use super::session::Session;
+use crate::onnx::Dtype;
+use crate::{ModelError, Result};
+
+/// Largest graph file that is read; weights lie beside it, so a graph is a few hundred kilobytes.
+const GRAPH_BYTES_LIMIT: u64 = 64 << 20;
+
+/// A graph whose inputs and outputs are known to satisfy its contract.
+pub struct LoadedGraph {
+    contract: GraphContract,
+    model: TypedModel,
+}
+
+/// An optimised plan; shared by any number of sessions.
+#[derive(Clone)]
+pub struct PreparedGraph {
+    pub(super) contract: Arc<GraphContract>,
+    pub(super) plan: Arc<TypedRunnableModel>,
+}
+
+impl LoadedGraph {
+    /// Reads the ONNX file `path` and the weight file that it names.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`], [`ModelError::Format`] for a damaged file, [`ModelError::Contract`] for the graph of another
+    /// network or size, [`ModelError::Engine`] when tract cannot run an operator.
+    pub fn load(path: &Path, contract: GraphContract) -> Result<Self> {
+        let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
+        if size > GRAPH_BYTES_LIMIT {
+            return Err(damaged(path, format!("{size} bytes, expected at most {GRAPH_BYTES_LIMIT}")));
+        }
+        let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
+        let proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))?;
+        check_contract(path, &proto, &contract)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.to_str().ok_or_else(|| damaged(path, "the folder's name is not UTF-8".into()))?;
+        // tract panics on a few malformed graphs (an output that names no tensor); a panic is an error here.
+        let parsed = catch_unwind(AssertUnwindSafe(|| -> TractResult<TypedModel> {
+            let parsed = tract_onnx::onnx().parse(&proto, Some(folder))?;
+            anyhow_ensure(parsed.unresolved_inputs.is_empty(), "a node reads a tensor that nothing makes")?;
+            drop(proto);
+            parsed.model.into_typed()?.into_decluttered()
+        }));
+        let model = match parsed {
+            Ok(Ok(model)) => model,
+            Ok(Err(e)) => return Err(engine(&contract, "read the graph", &e)),
+            Err(_) => return Err(damaged(path, "the graph is malformed".into())),
+        };
+        Ok(Self { contract, model })
+    }
+
+    /// The graph for one length of the axis `name`; worth it where the axis never varies, as each length that is
+    /// prepared holds its own packed weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`] when no axis has that name or the length cannot be.
+    pub fn with_length(self, name: &str, length: usize) -> Result<Self> {
+        let Self { contract, model } = self;
+        let fixed = || -> TractResult<TypedModel> {
+            let axis = model.symbols.get(name).ok_or_else(|| TractError::msg(format!("no axis is named {name}")))?;
+            model.set_symbols(&HashMap::from([(axis, length.to_dim())]))?.into_decluttered()
+        };
+        let model = fixed().map_err(|e| engine(&contract, "fix the length of an axis", &e))?;
+        Ok(Self { contract, model })
+    }
+
+    /// Optimises the graph for this machine. Weights are packed for its matrix kernels, the unpacked ones freed.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn prepare(self) -> Result<PreparedGraph> {
+        let Self { contract, model } = self;
+        let plan = model
+            .into_optimized()
+            .and_then(|m| m.into_runnable())
+            .map_err(|e| engine(&contract, "prepare the graph", &e))?;
+        Ok(PreparedGraph { contract: Arc::new(contract), plan })
+    }
+}
+
+impl PreparedGraph {
+    /// A session with its own working memory, for one thread.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn session(&self) -> Result<Session> {
+        Session::new(self)
+    }
+}
+
+/// An engine error with tract's chain of causes in one line.
+pub(super) fn engine(contract: &GraphContract, action: &'static str, error: &TractError) -> ModelError {
+    ModelError::Engine { model: contract.model.into(), action, reason: format!("{error:#}").replace('\n', " ") }
+}
+
+fn anyhow_ensure(holds: bool, what: &'static str) -> TractResult<()> {
+    if holds { Ok(()) } else { Err(TractError::msg(what)) }
+}
+
+fn damaged(path: &Path, reason: String) -> ModelError {
+    ModelError::Format { path: path.into(), format: "ONNX", reason, fix: "export the graph again" }
+}
+
+fn check_contract(path: &Path, proto: &pb::ModelProto, contract: &GraphContract) -> Result<()> {
+    let graph = proto.graph.as_ref().ok_or_else(|| damaged(path, "it holds no graph".into()))?;
+    check_side(contract, &graph.input, &contract.inputs)?;
+    check_side(contract, &graph.output, &contract.outputs)?;
+    for output in &graph.output {
+        if !graph.node.iter().any(|n| n.output.contains(&output.name)) {
+            return Err(damaged(path, format!("nothing makes its output {:?}", output.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_side(contract: &GraphContract, found: &[pb::ValueInfoProto], expected: &[TensorContract]) -> Result<()> {
+    for (i, want) in expected.iter().enumerate() {
+        let text = found.get(i).map_or("nothing".into(), describe);
+        let wanted = format!("{} {:?} {}", want.name, want.dtype, want.axes_text());
+        if !found.get(i).is_some_and(|info| matches(info, want)) {
+            return Err(ModelError::Contract {
+                model: contract.model.into(),
+                tensor: want.name.to_string(),
+                expected: wanted,
+                found: text,
+            });
+        }
+    }
+    if let Some(extra) = found.get(expected.len()) {
+        return Err(ModelError::Contract {
+            model: contract.model.into(),
+            tensor: extra.name.clone(),
+            expected: format!("{} tensors", expected.len()),
+            found: format!("{} tensors", found.len()),
+        });
+    }
+    Ok(())
+}
+
+fn tensor_type(info: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
+    match info.r#type.as_ref()?.value.as_ref()? {
+        pb::type_proto::Value::TensorType(t) => Some(t),
+    }
+}
+
+fn matches(info: &pb::ValueInfoProto, want: &TensorContract) -> bool {
+    use pb::tensor_shape_proto::dimension::Value;
+    let Some(tensor) = tensor_type(info) else { return false };
+    let Some(shape) = tensor.shape.as_ref() else { return false };
+    info.name == want.name
+        && tensor.elem_type == want.dtype.onnx()
+        && shape.dim.len() == want.axes.len()
+        && shape.dim.iter().zip(&want.axes).all(|(d, a)| match (&d.value, a) {
+            (Some(Value::DimValue(n)), Some(fixed)) => usize::try_from(*n) == Ok(*fixed),
+            (Some(Value::DimParam(_)) | None, None) => true,
+            _ => false,
+        })
+}
+
+fn describe(info: &pb::ValueInfoProto) -> String {
+    use pb::tensor_shape_proto::dimension::Value;
+    let axes: Vec<String> = tensor_type(info)
+        .and_then(|t| t.shape.as_ref())
+        .map(|s| {
+            let text = |v: &Option<Value>| match v {
+                Some(Value::DimValue(n)) => n.to_string(),
+                _ => "?".into(),
+            };
+            s.dim.iter().map(|d| text(&d.value)).collect()
+        })
+        .unwrap_or_default();
+    let dtype = tensor_type(info).map_or("no tensor".into(), |t| match t.elem_type {
+        t if t == Dtype::F32.onnx() => "F32".into(),
+        t if t == Dtype::I64.onnx() => "I64".into(),
+        t if t == Dtype::Bool.onnx() => "Bool".into(),
+        other => format!("ONNX type {other}"),
+    });
+    format!("{} {dtype} [{}]", info.name, axes.join(", "))
+}

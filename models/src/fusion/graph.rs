@@ -1,0 +1,151 @@
+//! The network as an ONNX graph.
+
+use std::path::Path;
+
+use super::attention::Sequence;
+use super::imagination::Imagination;
+use super::layers::Builder;
+use super::{
+    CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH, canonical, parameters,
+};
+use crate::Result;
+use crate::engine::{GraphContract, TensorContract};
+use crate::onnx::{Dim, Dtype, Graph};
+use crate::tensor::NamedTensors;
+
+/// The batch axis.
+const BATCH: Dim = Dim::Named("B");
+/// Feature inputs, each with its time axis, and their masks.
+pub(super) const STREAMS: [(&str, Dim); MODALITIES] =
+    [("audio", Dim::Named("Ta")), ("text", Dim::Named("Tt")), ("video", Dim::Named("Tv"))];
+const MASKS: [&str; MODALITIES] = ["audio_mask", "text_mask", "video_mask"];
+/// Which clips carry simulated text.
+const TEXT_MISSING: &str = "text_missing";
+/// Outputs in order, with the axes after B.
+const OUTPUTS: [(&str, &[usize]); 8] = [
+    ("valence", &[1]),
+    ("fused", &[CROSS]),
+    ("contrast", &[CONTRAST]),
+    ("text_representation", &[WIDTH]),
+    ("text_hidden", &[WIDTH]),
+    ("text_cross", &[VIEWS, CROSS]),
+    ("modality_weights", &[MODALITIES]),
+    ("view_weights", &[VIEWS]),
+];
+
+/// What the fusion graph takes and gives. B clips; Ta, Tt, Tv rows per stream, padded at the end.
+///
+/// Inputs: `audio` [B, Ta, audio], `text` [B, Tt, text], `video` [B, Tv, video] f32; `audio_mask` [B, Ta], `text_mask`
+/// [B, Tt], `video_mask` [B, Tv] bool, true where a row takes part (at least one per clip); with MIA also
+/// `text_missing` [B] bool.
+///
+/// Outputs, all f32: the fields of [`super::FusionOutput`] by name, each with a leading axis B.
+pub fn contract(config: &FusionConfig) -> GraphContract {
+    let features = STREAMS.iter().zip(config.widths());
+    let features = features.map(|((name, _), width)| TensorContract::f32(*name, [None, None, Some(width)]));
+    let masks = MASKS.iter().map(|name| TensorContract::bool(*name, [None, None]));
+    let missing = (config.mia == Mia::On).then(|| TensorContract::bool(TEXT_MISSING, [None]));
+    let outputs = OUTPUTS.iter().map(|(name, axes)| {
+        let axes: Vec<_> = std::iter::once(None).chain(axes.iter().copied().map(Some)).collect();
+        TensorContract::f32(*name, axes)
+    });
+    GraphContract { model: MODEL, inputs: features.chain(masks).chain(missing).collect(), outputs: outputs.collect() }
+}
+
+/// Writes the network that `tensors` (names of [`parameters`], any wrapper's prefix) fill to the ONNX file `path`.
+///
+/// # Errors
+/// MissingTensor, ExtraTensor, TensorShape, TensorDtype and NotFinite for a checkpoint that is not one of this network;
+/// Config for widths that cannot be; Io.
+pub fn export(tensors: NamedTensors, config: &FusionConfig, path: &Path) -> Result<()> {
+    config.check()?;
+    let tensors = canonical(tensors);
+    tensors.check(MODEL, &parameters(config))?;
+    let mut builder = Builder::new(Graph::create(path, MODEL)?, &tensors);
+    builder.network(config)?;
+    builder.graph.finish()
+}
+
+impl Builder<'_> {
+    /// Spec section 3 from projection to heads.
+    fn network(&mut self, config: &FusionConfig) -> Result<()> {
+        let [audio, text, video] = self.sequences(config)?;
+        let missing = match config.mia {
+            Mia::On => Some(self.graph.input(TEXT_MISSING, Dtype::Bool, &[BATCH])),
+            Mia::Off => None,
+        };
+
+        // Sections 3.2 and 3.3.
+        let h_audio = self.pool(0, "audio_mlp", &audio)?;
+        let h_text = self.pool(1, "text_mlp", &text)?;
+        let h_video = self.pool(2, "video_mlp", &video)?;
+        let h_text = match &missing {
+            None => h_text,
+            Some(missing) => {
+                let key = "missing_text_imagination_mlp";
+                let block = Imagination { key, width: WIDTH, latent: LATENT, residual: config.mia_residual };
+                let missing = self.graph.reshape(missing, &[-1, 1]);
+                block.apply(self, [&h_audio, &h_text, &h_video], &missing)?
+            }
+        };
+
+        // Section 3.4.
+        let h = [&h_audio, &h_text, &h_video];
+        let weights = self.modality_weights(h)?;
+        let views = self.views(h, &weights)?;
+
+        // Sections 3.5 and 3.6.
+        let c_audio = self.cross(0, "cross_audio_mlp", &views.queries, &audio)?;
+        let c_text = self.cross(1, "cross_text_mlp", &views.queries, &text)?;
+        let c_video = self.cross(2, "cross_video_mlp", &views.queries, &video)?;
+        let c_text = match &missing {
+            None => c_text,
+            Some(missing) => {
+                let key = "missing_cross_text_query_imagination_mlp";
+                let block = Imagination { key, width: CROSS, latent: CROSS_LATENT, residual: config.mia_residual };
+                let missing = self.graph.reshape(missing, &[-1, 1, 1]);
+                block.apply(self, [&c_audio, &c_text, &c_video], &missing)?
+            }
+        };
+
+        // Section 3.7; the modality weights are those of section 3.4.
+        let z = self.weighted_views(&weights, [&c_audio, &c_text, &c_video]);
+        let flat = self.graph.reshape(&z, &[0, (VIEWS * CROSS) as i64]);
+        let gate = self.mlp("cross_attention_mlp", &flat, VIEWS * CROSS, &[WIDTH, CROSS])?;
+        let view_weights = self.linear("cross_fc_att", &gate, CROSS, VIEWS)?;
+        let row = self.graph.unsqueeze(&view_weights, 1);
+        let fused = self.graph.matmul(&row, &z);
+        let fused = self.graph.reshape(&fused, &[0, CROSS as i64]);
+        let valence = self.linear("fc_out_v", &fused, CROSS, 1)?;
+        let contrast = self.linear("orgin_linear_change.0", &fused, CROSS, CONTRAST)?;
+        let contrast = self.graph.relu(&contrast);
+        let contrast = self.linear("orgin_linear_change.2", &contrast, CONTRAST, CONTRAST)?;
+
+        let values = [&valence, &fused, &contrast, &h_text, &views.text, &c_text, &weights.all, &view_weights];
+        for ((name, axes), value) in OUTPUTS.iter().zip(values) {
+            let dims: Vec<Dim> = std::iter::once(BATCH).chain(axes.iter().copied().map(Dim::Fixed)).collect();
+            self.graph.output(name, value, Dtype::F32, &dims);
+        }
+        Ok(())
+    }
+
+    /// Declares features and masks; projects the features (spec section 3.1).
+    fn sequences(&mut self, config: &FusionConfig) -> Result<[Sequence; MODALITIES]> {
+        let widths = config.widths();
+        let features = [0, 1, 2].map(|m| {
+            let (name, time) = STREAMS[m];
+            self.graph.input(name, Dtype::F32, &[BATCH, time, Dim::Fixed(widths[m])])
+        });
+        let masks = [0, 1, 2].map(|m| {
+            let mask = self.graph.input(MASKS[m], Dtype::Bool, &[BATCH, STREAMS[m].1]);
+            self.graph.unsqueeze(&mask, 1)
+        });
+        let [a, t, v] = features;
+        let [mask_a, mask_t, mask_v] = masks;
+        Ok([
+            Sequence { rows: self.linear("frame_dim_reshape_0", &a, widths[0], WIDTH)?, mask: mask_a },
+            Sequence { rows: self.linear("frame_dim_reshape_1", &t, widths[1], WIDTH)?, mask: mask_t },
+            Sequence { rows: self.linear("frame_dim_reshape_2", &v, widths[2], WIDTH)?, mask: mask_v },
+        ])
+    }
+}

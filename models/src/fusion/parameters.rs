@@ -1,0 +1,137 @@
+//! The network's parameters under the authors' names (spec/checkpoint section 1).
+
+use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, Mia, VIEWS, WIDTH};
+use crate::tensor::{NamedTensors, TensorSpec};
+
+/// What wrappers around the network put before its names; the longest first, as the first that fits is removed.
+const PREFIXES: [&str; 3] = ["module.model.", "model.", "module."];
+
+/// A batch normalisation over views that the authors' second class declares and never calls.
+const UNCALLED: &str = "normali.";
+
+/// All 106 tensors in the order of the checkpoint table; the position in this list is the tensor's number there.
+///
+/// Of them 99 are required, 83 without MIA: the seven that nothing reads are optional, and so are the blocks' sixteen
+/// when they do not run.
+pub fn parameters(config: &FusionConfig) -> Vec<TensorSpec> {
+    let mut table = Table::default();
+    for (m, width) in config.widths().into_iter().enumerate() {
+        table.linear(&format!("frame_dim_reshape_{m}"), WIDTH, width);
+    }
+    let mia = config.mia == Mia::On;
+    table.imagination("missing_text_imagination_mlp", WIDTH, LATENT, mia);
+    table.imagination("missing_cross_text_query_imagination_mlp", CROSS, CROSS_LATENT, mia);
+    for m in 0..MODALITIES {
+        table.push(format!("fra2utt_{m}.attention_context_vector"), &[1, WIDTH], true);
+        table.linear(&format!("fra2utt_{m}.input_proj"), WIDTH, WIDTH);
+    }
+    for name in ["audio_mlp", "text_mlp", "video_mlp"] {
+        table.mlp(name, WIDTH, &[WIDTH, WIDTH]);
+    }
+    table.mlp("attention_mlp", MODALITIES * WIDTH, &[WIDTH, WIDTH]);
+    table.linear("fc_att", MODALITIES, WIDTH);
+    for view in ["fused", "at", "tv", "av", "audio", "text", "video"] {
+        table.mlp(&format!("cross_{view}_query_mlp"), WIDTH, &[WIDTH]);
+    }
+    for m in 0..MODALITIES {
+        table.linear(&format!("cross_att_fra2utt_{m}.query_proj"), WIDTH, WIDTH);
+        table.linear(&format!("cross_att_fra2utt_{m}.input_proj"), WIDTH, WIDTH);
+    }
+    for name in ["cross_audio_mlp", "cross_text_mlp", "cross_video_mlp"] {
+        table.mlp(name, WIDTH, &[WIDTH, CROSS]);
+    }
+    table.mlp("cross_attention_mlp", VIEWS * CROSS, &[WIDTH, CROSS]);
+    table.linear("cross_fc_att", VIEWS, CROSS);
+    table.dead("fc_out_e.weight", &[1, CROSS]);
+    table.dead("fc_out_e.bias", &[1]);
+    table.linear("fc_out_v", 1, CROSS);
+    table.dead("fc_out_ev.weight", &[1, 1]);
+    table.dead("fc_out_ev.bias", &[1]);
+    table.linear("orgin_linear_change.0", CONTRAST, CROSS);
+    table.linear("orgin_linear_change.2", CONTRAST, CONTRAST);
+    table.dead("prelu.weight", &[6]);
+    table.dead("layer_normali.weight", &[WIDTH]);
+    table.dead("layer_normali.bias", &[WIDTH]);
+    table.0
+}
+
+/// A checkpoint's tensors under the names of [`parameters`]: wrappers' prefixes removed, uncalled modules dropped.
+pub fn canonical(tensors: NamedTensors) -> NamedTensors {
+    let mut tensors = tensors.strip_prefixes(&PREFIXES);
+    tensors.retain(|name| !name.starts_with(UNCALLED));
+    tensors
+}
+
+#[derive(Default)]
+struct Table(Vec<TensorSpec>);
+
+impl Table {
+    fn push(&mut self, name: String, shape: &[usize], required: bool) {
+        self.0.push(TensorSpec { name, shape: shape.to_vec(), required });
+    }
+
+    /// Declared by the authors, read by nothing.
+    fn dead(&mut self, name: &str, shape: &[usize]) {
+        self.push(name.into(), shape, false);
+    }
+
+    fn affine(&mut self, key: &str, outputs: usize, inputs: usize, required: bool) {
+        self.push(format!("{key}.weight"), &[outputs, inputs], required);
+        self.push(format!("{key}.bias"), &[outputs], required);
+    }
+
+    fn linear(&mut self, key: &str, outputs: usize, inputs: usize) {
+        self.affine(key, outputs, inputs, true);
+    }
+
+    /// Layers 0, 3, ..; between them lie ReLU and dropout.
+    fn mlp(&mut self, key: &str, inputs: usize, outputs: &[usize]) {
+        let mut width = inputs;
+        for (i, &next) in outputs.iter().enumerate() {
+            self.linear(&format!("{key}.{}", 3 * i), next, width);
+            width = next;
+        }
+    }
+
+    fn imagination(&mut self, key: &str, width: usize, latent: usize, required: bool) {
+        self.affine(&format!("{key}.transition.0"), width, MODALITIES * width, required);
+        self.affine(&format!("{key}.transition.2"), width, width, required);
+        self.affine(&format!("{key}.encoder_0.0"), latent, width, required);
+        self.affine(&format!("{key}.decoder_0.0"), width, latent, required);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(mia: Mia) -> (usize, usize, usize) {
+        let specs = parameters(&FusionConfig { mia, ..FusionConfig::PUBLISHED });
+        let elements = specs.iter().map(|s| s.shape.iter().product::<usize>()).sum();
+        (specs.len(), specs.iter().filter(|s| s.required).count(), elements)
+    }
+
+    #[test]
+    fn counts_are_those_of_the_authors_class() {
+        assert_eq!(count(Mia::On), (106, 99, 4_268_884));
+        assert_eq!(count(Mia::Off), (106, 83, 4_268_884));
+    }
+
+    #[test]
+    fn positions_are_those_of_the_checkpoint_table() {
+        let specs = parameters(&FusionConfig::PUBLISHED);
+        for (position, name, shape) in [
+            (2, "frame_dim_reshape_1.weight", vec![256, 4096]),
+            (14, "missing_cross_text_query_imagination_mlp.transition.0.weight", vec![128, 384]),
+            (22, "fra2utt_0.attention_context_vector", vec![1, 256]),
+            (45, "attention_mlp.3.weight", vec![256, 256]),
+            (60, "cross_text_query_mlp.0.bias", vec![256]),
+            (81, "cross_text_mlp.3.weight", vec![128, 256]),
+            (87, "cross_attention_mlp.0.weight", vec![256, 896]),
+            (95, "fc_out_v.weight", vec![1, 128]),
+            (105, "layer_normali.bias", vec![256]),
+        ] {
+            assert_eq!((specs[position].name.as_str(), &specs[position].shape), (name, &shape), "position {position}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The file beside an ONNX graph that holds its weights (ONNX "external data").
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{ModelError, Result};
+
+/// Alignment of each tensor in the file, so that a reader may map it.
+const ALIGNMENT: u64 = 64;
+
+/// Streams tensors to `<stem>.weights`; one tensor at a time is in memory.
+pub(super) struct WeightWriter {
+    path: PathBuf,
+    out: BufWriter<tempfile::NamedTempFile<File>>,
+    written: u64,
+}
+
+/// Where a tensor lies in the file.
+pub(super) struct Extent {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+impl WeightWriter {
+    /// Opens a temporary file beside `path`; nothing appears under `path` before [`Self::finish`].
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".weights-")
+            .tempfile_in(folder)
+            .map_err(|e| ModelError::io(path, "create", e))?;
+        Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(1 << 20, file), written: 0 })
+    }
+
+    /// The file's name as the graph refers to it: relative to the graph's folder.
+    pub(super) fn location(&self) -> String {
+        self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Appends `data` as little-endian f32.
+    pub(super) fn append(&mut self, data: &[f32]) -> Result<Extent> {
+        let offset = self.written.next_multiple_of(ALIGNMENT);
+        let padding = [0u8; ALIGNMENT as usize];
+        // `offset - written` is below ALIGNMENT by construction.
+        self.write(&padding[..(offset - self.written) as usize])?;
+        let mut bytes = Vec::with_capacity(CHUNK * 4);
+        for chunk in data.chunks(CHUNK) {
+            bytes.clear();
+            bytes.extend(chunk.iter().flat_map(|v| v.to_le_bytes()));
+            self.write(&bytes)?;
+        }
+        Ok(Extent { offset, length: self.written - offset })
+    }
+
+    /// Gives the file its final name and access rights.
+    pub(super) fn finish(self) -> Result<()> {
+        let file = self.out.into_inner().map_err(|e| ModelError::io(&self.path, "write", e.into_error()))?;
+        publish(file, &self.path)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(|e| ModelError::io(&self.path, "write", e))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Elements encoded at a time.
+const CHUNK: usize = 1 << 16;
+
+/// Syncs a temporary file, makes it readable like any other file and renames it to `path`.
+pub(super) fn publish(file: tempfile::NamedTempFile<File>, path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let readable = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(readable).map_err(|e| ModelError::io(path, "set permissions of", e))?;
+    }
+    file.as_file().sync_all().map_err(|e| ModelError::io(path, "write", e))?;
+    file.persist(path).map_err(|e| ModelError::io(path, "rename into place", e.error))?;
+    Ok(())
+}

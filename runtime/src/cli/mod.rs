@@ -1,0 +1,82 @@
+//! The command line.
+
+mod bench;
+mod bundle;
+mod demo;
+mod output;
+mod score;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use mien_runtime::scorer::ScorerSettings;
+
+use output::Failure;
+
+/// Valence in [-3, 3] per utterance from voice and face, offline, with or without words.
+#[derive(Parser)]
+#[command(name = "mien", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Score recordings: sound files, mp4 films, folders of pictures.
+    Score(score::ScoreArgs),
+    /// Score recorded speech and a portrait three ways: with transcript, with simulated text, without language model.
+    Demo(demo::DemoArgs),
+    /// Time every stage over repeated runs; real-time factor, load time, peak memory.
+    Bench(bench::BenchArgs),
+    /// Look at, verify and make bundles.
+    Bundle(bundle::BundleArgs),
+}
+
+/// Options of every command that runs networks.
+#[derive(Args, Clone)]
+struct EngineArgs {
+    /// The bundle's folder [default: $MIEN_BUNDLE, else a built-in one with untrained weights]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Threads for matrix products; scores do not depend on it
+    #[arg(long, value_name = "N", default_value_t = default_threads(), value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// Longest text of the language model, sound rows and prompt included, in tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=32768))]
+    llm_context: u32,
+}
+
+impl EngineArgs {
+    fn settings(&self, with_llm: bool) -> ScorerSettings {
+        ScorerSettings { threads: self.threads.into(), llm_context: self.llm_context as usize, with_llm }
+    }
+}
+
+/// Every core: a device has nothing better to do while a person waits.
+fn default_threads() -> u16 {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(256) as u16)
+}
+
+/// Runs the command; errors go to stderr in one line, or as an object with `--json`.
+pub(crate) fn run() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    // clap ends the process itself: 0 for help and version, 2 for wrong usage.
+    let cli = Cli::parse();
+    let (json, result) = match cli.command {
+        Command::Score(args) => (args.json, score::run(&args)),
+        Command::Demo(args) => (args.json, demo::run(&args)),
+        Command::Bench(args) => (args.json, bench::run(&args)),
+        Command::Bundle(args) => (args.json(), bundle::run(&args)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Reported(code)) => ExitCode::from(code),
+        Err(Failure::Error(error)) => {
+            output::report(&error, json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A recording becomes scored utterances.
+
+use std::path::Path;
+use std::time::Instant;
+
+use mien_capture::{AudioClip, Media, Pictures, SampleRate, Span, Timestamp, file, to_rate};
+
+use crate::record::{Latency, Record};
+use crate::scorer::{Scorer, TextInput, Utterance};
+use crate::speech::segment;
+use crate::transcript::Transcript;
+use crate::{Result, RuntimeError};
+
+/// Where the text of a clip comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextRequest {
+    /// The host knows what was said.
+    Given(Transcript),
+    /// The language model simulates it from sound.
+    Simulate,
+    /// No text.
+    Absent,
+}
+
+impl TextRequest {
+    /// Whether scoring loads the language model.
+    pub fn needs_llm(&self) -> bool {
+        *self != Self::Absent
+    }
+}
+
+/// One recording to score.
+#[derive(Clone, Copy, Debug)]
+pub struct ClipRequest<'a> {
+    /// The recording.
+    pub path: &'a Path,
+    /// Pictures that go with a sound file.
+    pub face: Option<&'a Path>,
+    /// Where the text comes from.
+    pub text: &'a TextRequest,
+    /// One utterance, whatever pauses there are.
+    pub whole: bool,
+    /// Whether records carry wall-clock times.
+    pub timing: bool,
+    /// Number of the first record.
+    pub first_seq: u64,
+}
+
+/// Scores a recording utterance by utterance and hands each record to `sink` as soon as it is there.
+///
+/// Without sound the pictures' whole length is one utterance; sound without speech is no utterance, so a silent clip with
+/// a face is scored by the face alone, and one without a face is reported as "no speech".
+///
+/// # Errors
+/// [`RuntimeError`] as `E`, or what `sink` returns. Records given before an error stay valid.
+pub fn score_clip<E: From<RuntimeError>>(
+    scorer: &mut Scorer,
+    request: &ClipRequest<'_>,
+    mut sink: impl FnMut(Record) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let clip = Clip::open(request)?;
+    let start = Instant::now();
+    let utterances = clip.utterances(scorer, request)?;
+    let segment_ms = start.elapsed().as_secs_f64() * 1e3;
+    let spans: Vec<Span> = utterances.iter().map(|u| u.span).collect();
+    let (texts, lost) = match request.text {
+        TextRequest::Given(transcript) => transcript.assign(&spans),
+        TextRequest::Simulate | TextRequest::Absent => (vec![None; spans.len()], Vec::new()),
+    };
+    if !lost.is_empty() && !spans.is_empty() {
+        log::warn!("{}: {} subtitles overlap no speech and are not used", clip.name, lost.len());
+    }
+    let mut seq = request.first_seq;
+    for (found, text) in utterances.iter().zip(texts) {
+        let text = match (text, request.text) {
+            (Some(text), _) => TextInput::Real(text),
+            (None, TextRequest::Absent) => TextInput::Absent,
+            // An utterance that the subtitles miss still has sound to simulate text from.
+            (None, _) => TextInput::Simulate,
+        };
+        let utterance = Utterance { samples: found.samples, pictures: clip.pictures_of(found), text };
+        let score = scorer.score(utterance)?;
+        let mut record = score.into_record(scorer, seq, &clip.name, found.span);
+        if request.timing {
+            if let Some(latency) = &mut record.latency_ms {
+                latency.segment = segment_ms;
+            }
+        } else {
+            record.latency_ms = None;
+        }
+        record.notes.extend(found.note.map(String::from));
+        seq += 1;
+        sink(record)?;
+    }
+    if utterances.is_empty() {
+        sink(scorer.nothing_to_score(seq, &clip.name, clip.span()?, "no speech"))?;
+    }
+    Ok(())
+}
+
+/// An open recording with its sound at 16 kHz.
+struct Clip {
+    name: String,
+    sound: Option<AudioClip>,
+    pictures: Option<Pictures>,
+}
+
+/// A stretch of a clip that becomes one score.
+struct Found<'a> {
+    span: Span,
+    samples: Option<&'a [f32]>,
+    note: Option<&'static str>,
+}
+
+impl Clip {
+    fn open(request: &ClipRequest<'_>) -> Result<Self> {
+        let Media { audio, mut pictures, notes, .. } = file::open(request.path)?;
+        let name = request.path.display().to_string();
+        for note in notes {
+            log::warn!("{name}: {note}");
+        }
+        if let Some(face) = request.face {
+            if pictures.is_some() {
+                return Err(RuntimeError::Request {
+                    what: "--face".into(),
+                    reason: format!("{name} has pictures of its own; leave --face out"),
+                });
+            }
+            pictures = file::open(face)?.pictures;
+            if pictures.is_none() {
+                return Err(RuntimeError::Unscorable {
+                    path: face.into(),
+                    reason: "holds no picture, expected a picture or a folder of pictures".into(),
+                });
+            }
+        }
+        let sound = audio.map(|a| to_rate(a, SampleRate::HZ_16000)).transpose()?;
+        Ok(Self { name, sound, pictures })
+    }
+
+    fn utterances<'a>(&'a self, scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<Found<'a>>> {
+        let Some(sound) = &self.sound else {
+            return Ok(vec![Found { span: self.span()?, samples: None, note: Some("no sound") }]);
+        };
+        let samples = sound.samples();
+        let whole = request.whole || matches!(request.text, TextRequest::Given(Transcript::Whole(_)));
+        if whole && !sound.is_silent() {
+            return Ok(vec![Found { span: self.span()?, samples: Some(samples), note: None }]);
+        }
+        let ranges = segment(samples, &scorer.segment_settings());
+        if !ranges.is_empty() {
+            let found = |r: std::ops::Range<usize>| {
+                let span = Span::new(at(r.start)?, at(r.end)?)?;
+                Ok(Found { span, samples: samples.get(r), note: None })
+            };
+            return ranges.into_iter().map(found).collect();
+        }
+        let face = match &self.pictures {
+            Some(pictures) => scorer.sees_a_face(pictures)?,
+            None => false,
+        };
+        let remaining = Found { span: self.span()?, samples: None, note: Some("no speech: scored by the face alone") };
+        Ok(if face { vec![remaining] } else { Vec::new() })
+    }
+
+    /// Frames within the utterance; a single picture stands for the whole clip.
+    fn pictures_of(&self, found: &Found<'_>) -> Option<(&Pictures, Option<Span>)> {
+        let pictures = self.pictures.as_ref()?;
+        Some((pictures, (pictures.count() > 1).then_some(found.span)))
+    }
+
+    fn span(&self) -> Result<Span> {
+        match (&self.sound, &self.pictures) {
+            (Some(sound), _) => Ok(Span::new(at(0)?, at(sound.samples().len())?)?),
+            (None, Some(pictures)) => Ok(pictures.span()),
+            (None, None) => Err(RuntimeError::Unscorable {
+                path: self.name.clone().into(),
+                reason: "holds neither sound nor pictures; is this a recording?".into(),
+            }),
+        }
+    }
+}
+
+/// Time of a sample at 16 kHz.
+fn at(sample: usize) -> Result<Timestamp> {
+    Ok(Timestamp::from_secs_f64(sample as f64 / f64::from(SampleRate::HZ_16000.hz()))?)
+}
+
+impl Latency {
+    /// Sum over the stages of one utterance, without the clip's segmentation.
+    pub fn stages_ms(&self) -> f64 {
+        self.wavlm + self.manet + self.llm + self.fusion
+    }
+}

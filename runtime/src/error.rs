@@ -1,0 +1,93 @@
+//! The one error type of this crate, and the exit code of each error.
+
+use std::path::PathBuf;
+
+use mien_capture::CaptureError;
+use mien_models::ModelError;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, RuntimeError>;
+
+/// What can go wrong between a clip and its score.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// A clip cannot be read.
+    #[error(transparent)]
+    Clip(#[from] CaptureError),
+    /// A transcript cannot be read or does not fit the clip.
+    #[error("transcript {origin}: {reason}")]
+    Transcript {
+        /// The file, or `--text`.
+        origin: String,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// A clip holds nothing that could be scored.
+    #[error("{}: {reason}", path.display())]
+    Unscorable {
+        /// The clip.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// Two requests that exclude each other, or a request that this bundle cannot meet.
+    #[error("{what}: {reason}")]
+    Request {
+        /// The option or setting.
+        what: String,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// The bundle is not usable.
+    #[error("bundle: {0}")]
+    Bundle(#[source] ModelError),
+    /// A stage failed on an utterance.
+    #[error("{stage}: {source}")]
+    Stage {
+        /// The stage of the pipeline.
+        stage: &'static str,
+        /// The stage's own error.
+        #[source]
+        source: ModelError,
+    },
+    /// A file that the program itself writes cannot be written.
+    #[error("{}: cannot write: {source}; check that the folder exists and the disk has room", path.display())]
+    Write {
+        /// The file, or `stdout`.
+        path: PathBuf,
+        /// The system's own error.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl RuntimeError {
+    /// The process exit code: 2 usage, 3 bad input or configuration, 4 device, 5 bundle, 1 anything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Request { .. } => 2,
+            Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
+            Self::Bundle(_) => 5,
+            Self::Stage { .. } | Self::Write { .. } => 1,
+        }
+    }
+
+    /// The name of the error's kind, for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Clip(_) => "clip",
+            Self::Transcript { .. } => "transcript",
+            Self::Unscorable { .. } => "unscorable",
+            Self::Request { .. } => "request",
+            Self::Bundle(_) => "bundle",
+            Self::Stage { .. } => "stage",
+            Self::Write { .. } => "write",
+        }
+    }
+
+    /// For `map_err` on a stage's result.
+    pub fn stage(stage: &'static str) -> impl Fn(ModelError) -> Self {
+        move |source| Self::Stage { stage, source }
+    }
+}

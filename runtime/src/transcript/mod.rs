@@ -1,0 +1,162 @@
+//! Transcripts that the host gives: plain text for a whole clip, or subtitles with times.
+
+mod subtitles;
+
+use std::path::Path;
+
+use mien_capture::Span;
+
+use crate::{Result, RuntimeError};
+
+/// Largest transcript file that is read.
+const BYTES_LIMIT: u64 = 8 << 20;
+
+/// What was said, as the host knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transcript {
+    /// One text for the whole clip; the clip is scored as one utterance.
+    Whole(String),
+    /// Texts with times, in order of their start.
+    Timed(Vec<Cue>),
+}
+
+/// One subtitle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cue {
+    /// When it is shown.
+    pub span: Span,
+    /// What it says, one line, markup removed.
+    pub text: String,
+}
+
+impl Transcript {
+    /// A transcript given on the command line.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Transcript`] for control characters.
+    pub fn inline(text: &str) -> Result<Self> {
+        Ok(Self::Whole(clean(text, "--text")?))
+    }
+
+    /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Transcript`] for another ending, a missing or oversized file, bytes that are not UTF-8, control
+    /// characters, or a subtitle without valid times.
+    pub fn read(path: &Path) -> Result<Self> {
+        let origin = path.display().to_string();
+        let fail = |reason: String| RuntimeError::Transcript { origin: origin.clone(), reason };
+        let size = std::fs::metadata(path).map_err(|e| fail(format!("cannot read: {e}; check the path")))?.len();
+        if size > BYTES_LIMIT {
+            return Err(fail(format!("{size} bytes, expected at most {BYTES_LIMIT}; is this a transcript?")));
+        }
+        let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read: {e}; check the path")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|e| fail(format!("byte {} is not UTF-8; save the file as UTF-8", e.utf8_error().valid_up_to())))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
+        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("txt") => Ok(Self::Whole(clean(&text, &origin)?)),
+            Some("srt" | "vtt") => Ok(Self::Timed(subtitles::parse(&text, &origin)?)),
+            _ => Err(fail("the name must end in .srt, .vtt or .txt".into())),
+        }
+    }
+
+    /// The text of each utterance; `None` where nothing was said according to the subtitles.
+    ///
+    /// A cue belongs to the utterance that it overlaps longest. Cues that overlap none are returned as their indices.
+    pub fn assign(&self, utterances: &[Span]) -> (Vec<Option<String>>, Vec<usize>) {
+        match self {
+            Self::Whole(text) => (utterances.iter().map(|_| Some(text.clone())).collect(), Vec::new()),
+            Self::Timed(cues) => {
+                let mut texts: Vec<Option<String>> = vec![None; utterances.len()];
+                let mut lost = Vec::new();
+                for (index, cue) in cues.iter().enumerate() {
+                    let overlap = |i: usize| utterances[i].overlap_s(&cue.span);
+                    // The first of equals wins: an earlier utterance.
+                    let best = (0..utterances.len()).rev().max_by(|&a, &b| overlap(a).total_cmp(&overlap(b)));
+                    match best.filter(|&i| overlap(i) > 0.0) {
+                        None => lost.push(index),
+                        Some(i) => {
+                            let text = texts[i].get_or_insert_default();
+                            if !text.is_empty() {
+                                text.push(' ');
+                            }
+                            text.push_str(&cue.text);
+                        }
+                    }
+                }
+                (texts, lost)
+            }
+        }
+    }
+}
+
+/// White space folded to single spaces; control characters are refused, because they are a sign of a wrong file and a
+/// tokenizer would turn them into tokens that no transcript holds.
+fn clean(text: &str, origin: &str) -> Result<String> {
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| c.is_control() && !c.is_whitespace()) {
+        return Err(RuntimeError::Transcript {
+            origin: origin.into(),
+            reason: format!("control character U+{:04X} at byte {at}, expected plain text; remove it", u32::from(c)),
+        });
+    }
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use mien_capture::Timestamp;
+
+    use super::*;
+
+    fn span(start: f64, end: f64) -> Span {
+        Span::new(Timestamp::from_secs_f64(start).unwrap(), Timestamp::from_secs_f64(end).unwrap()).unwrap()
+    }
+
+    fn read(name: &str, content: &[u8]) -> Result<Transcript> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        Transcript::read(&path)
+    }
+
+    #[test]
+    fn srt_and_vtt_with_the_same_cues_are_equal() {
+        let srt = "1\r\n00:00:01,500 --> 00:00:03,000\r\n<i>Hello</i>\r\nthere\r\n\r\n2\r\n01:00:00,000 --> 01:00:01,250\r\nBye\r\n";
+        let vtt = "WEBVTT title\n\nNOTE not shown\n\nfirst\n00:01.500 --> 00:03.000 align:start\n<v Ann>Hello\nthere\n\n01:00:00.000 --> 01:00:01.250\nBye\n";
+        let expected = Transcript::Timed(vec![
+            Cue { span: span(1.5, 3.0), text: "Hello there".into() },
+            Cue { span: span(3600.0, 3601.25), text: "Bye".into() },
+        ]);
+        assert_eq!(read("a.srt", srt.as_bytes()).unwrap(), expected);
+        assert_eq!(read("a.vtt", vtt.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cue_goes_to_the_utterance_it_overlaps_longest() {
+        let cue = |a, b, t: &str| Cue { span: span(a, b), text: t.into() };
+        let timed = Transcript::Timed(vec![cue(0.0, 2.0, "one"), cue(2.0, 5.0, "two"), cue(5.0, 6.0, "three"), cue(8.0, 9.0, "lost")]);
+        let (texts, lost) = timed.assign(&[span(0.5, 2.2), span(2.8, 5.9), span(6.5, 7.0)]);
+        assert_eq!(texts, [Some("one".into()), Some("two three".into()), None]);
+        assert_eq!(lost, [3]);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let message = |name: &str, content: &[u8]| read(name, content).unwrap_err().to_string();
+        assert!(message("a.srt", b"1\n00:00:05,000 --> 00:00:04,000\nx\n").contains("line 2"));
+        assert!(message("a.srt", b"1\n00:99:05,000 --> 00:00:04,000\nx\n").contains("line 2"));
+        assert!(message("a.srt", b"no times at all").contains("no subtitle"));
+        assert!(message("a.txt", b"bell \x07").contains("U+0007"));
+        assert!(message("a.txt", b"\xff\xfe").contains("UTF-8"));
+        assert!(message("a.doc", b"x").contains(".srt"));
+        assert!(Transcript::read(Path::new("/nonexistent.txt")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn inline_text_is_folded_to_one_line() {
+        assert_eq!(Transcript::inline(" a\n b\tc ").unwrap(), Transcript::Whole("a b c".into()));
+        assert!(Transcript::inline("a\u{1b}[0m").is_err());
+    }
+}

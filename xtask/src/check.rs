@@ -1,0 +1,58 @@
+//! Tests, lints and the checks against other implementations.
+
+use anyhow::Result;
+
+use crate::setup::{self, Need};
+use crate::steps::{cargo, mien, root, run, target};
+
+/// `cargo xtask test`: arguments are handed to `cargo test`.
+pub(crate) fn test(rest: &[String]) -> Result<()> {
+    setup::run(Need::Tests)?;
+    let mut args: Vec<String> = ["test", "--release", "--locked", "--workspace"].map(Into::into).into();
+    args.extend_from_slice(rest);
+    run(&cargo(), &args)
+}
+
+/// `cargo xtask check`: the cheapest first, after what every build needs.
+pub(crate) fn check() -> Result<()> {
+    run(&cargo(), &["fmt", "--all", "--check"])?;
+    test(&[])?;
+    run(&cargo(), &["clippy", "--release", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    run("env", &["RUSTDOCFLAGS=-D warnings", &cargo(), "doc", "--release", "--locked", "--workspace", "--no-deps"])
+}
+
+/// `cargo xtask check-onnx`: a development check outside cargo's tests, because it needs Python packages.
+pub(crate) fn onnx() -> Result<()> {
+    setup::run(Need::Demo)?;
+    let mien = mien()?.display().to_string();
+    let folder = target().join("check-onnx");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    let bundle = folder.join("bundle").display().to_string();
+    run(&mien, &["bundle", "dry", "--out", &bundle])?;
+    let cases = folder.join("cases").display().to_string();
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "onnx_cases"])?;
+    run(&target().join("release/onnx_cases").display().to_string(), &[&bundle, &cases])?;
+    let python = python(&["numpy", "onnx", "onnxruntime", "safetensors"])?;
+    run(&python, &["tests/reference/check_onnx.py", &bundle, &cases])
+}
+
+/// `cargo xtask fixtures`.
+pub(crate) fn fixtures() -> Result<()> {
+    let python = python(&["numpy", "torch", "safetensors"])?;
+    run(&python, &["tests/reference/fill_fixture.py"])?;
+    run(&python, &["tests/reference/torch_fixtures.py"])
+}
+
+/// A Python in the project's own virtual environment that has `packages`.
+fn python(packages: &[&str]) -> Result<String> {
+    let venv = root().join(".venv");
+    let python = venv.join("bin/python").display().to_string();
+    if !venv.join("bin/python").exists() {
+        run("python3", &["-m", "venv", ".venv"])?;
+    }
+    let mut args = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    args.extend(packages);
+    run(&python, &args)?;
+    Ok(python)
+}

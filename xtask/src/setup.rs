@@ -1,0 +1,117 @@
+//! System packages and the demo's portrait.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::{self, assets, succeeds};
+
+/// What the packages are needed for; each need includes the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Building and the demo.
+    Demo,
+    /// The tests as well.
+    Tests,
+}
+
+/// Debian's name, what it is for, and who needs it.
+const PACKAGES: &[(&str, &str, Need)] = &[
+    ("g++", "C++ compiler for llama.cpp and openh264", Need::Demo),
+    ("make", "builds llama.cpp", Need::Demo),
+    ("cmake", "builds llama.cpp", Need::Demo),
+    ("libclang-dev", "reads llama.cpp's headers for its bindings", Need::Demo),
+    ("alsa-utils", "recorded human speech for the demo (/usr/share/sounds/alsa)", Need::Demo),
+    ("ffmpeg", "makes compressed sound and film for the tests", Need::Tests),
+];
+
+/// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.
+const PORTRAIT_PACKAGE: &str = "python3-skimage";
+const PORTRAIT: &str = "astronaut.png";
+
+/// Installs what is missing; where that cannot be done, says what to install.
+pub(crate) fn run(need: Need) -> Result<()> {
+    let wanted: Vec<_> = PACKAGES.iter().filter(|(_, _, n)| *n <= need).collect();
+    if !succeeds("dpkg-query", &["--version"]) || !succeeds("apt-get", &["--version"]) {
+        eprintln!("This system has no apt. Please see that it has (Debian's names):");
+        for (name, purpose, _) in &wanted {
+            eprintln!("  {name:14} {purpose}");
+        }
+        eprintln!("  and {PORTRAIT} of the scikit-image package as {}", assets().join(PORTRAIT).display());
+        return Ok(());
+    }
+    let missing: Vec<&str> = wanted.iter().map(|(name, _, _)| *name).filter(|name| !installed(name)).collect();
+    if !missing.is_empty() {
+        apt(&["update", "-q"])?;
+        let mut args = vec!["install", "-q", "-y", "--no-install-recommends"];
+        args.extend(&missing);
+        apt(&args)?;
+    }
+    portrait()
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["-W", "-f=${db:Status-Status}", package])
+        .output()
+        .is_ok_and(|o| o.status.success() && o.stdout == b"installed")
+}
+
+fn apt(args: &[&str]) -> Result<()> {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    let done = if root {
+        steps::run("env", &[&["DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat())
+    } else if succeeds("sudo", &["-n", "true"]) {
+        steps::run("sudo", &[&["-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat())
+    } else {
+        bail!("packages are missing and this user may not install them; please run: sudo apt-get {}", args.join(" "))
+    };
+    done.context("installing system packages failed")
+}
+
+/// Takes the portrait out of Debian's package without installing the package.
+fn portrait() -> Result<()> {
+    let picture = assets().join(PORTRAIT);
+    if picture.is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(assets())?;
+    let folder = assets().join("unpack");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    if !succeeds("apt-cache", &["show", PORTRAIT_PACKAGE]) {
+        apt(&["update", "-q"])?;
+    }
+    let status = Command::new("apt-get")
+        .args(["download", "-q", "-o", "APT::Sandbox::User=root", PORTRAIT_PACKAGE])
+        .current_dir(&folder)
+        .status()?;
+    let package = first(&folder, &|name| name.ends_with(".deb"))?;
+    let (true, Some(package)) = (status.success(), package) else {
+        bail!("cannot fetch {PORTRAIT_PACKAGE}; please put a portrait at {}", picture.display());
+    };
+    steps::run("dpkg-deb", &[Path::new("-x"), &package, &folder])?;
+    let Some(found) = first(&folder, &|name| name == PORTRAIT)? else {
+        bail!("{PORTRAIT_PACKAGE} holds no {PORTRAIT}; please put a portrait at {}", picture.display());
+    };
+    std::fs::rename(found, &picture)?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// The first file below `folder`, in name order, whose name `wanted` accepts.
+fn first(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Option<std::path::PathBuf>> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
+    entries.sort_by_key(|e| e.file_name());
+    for entry in entries {
+        if entry.file_type()?.is_dir() {
+            if let Some(found) = first(&entry.path(), wanted)? {
+                return Ok(Some(found));
+            }
+        } else if entry.file_name().to_str().is_some_and(wanted) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
