@@ -1,15 +1,15 @@
 //! Change of sampling rate.
 
 use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler};
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
 use crate::rate::SampleRate;
 
-/// Frames per processing block. Blocks of 1024 are cut in four by the resampler: short enough to keep the ringing
-/// around onsets within a few milliseconds, long enough for a pass band up to nine tenths of the lower Nyquist rate.
-const BLOCK_FRAMES: usize = 1024;
+/// Length of the low-pass filter, in samples of the lower of both rates: its transition is then narrow enough to keep
+/// everything below nine tenths of the lower Nyquist rate; at 16 kHz it spans 32 ms.
+const FILTER_SAMPLES: u32 = 512;
 
 /// Brings `clip` to `rate`.
 ///
@@ -31,7 +31,10 @@ pub fn to_rate(clip: AudioClip, rate: SampleRate) -> Result<AudioClip> {
     if wanted == 0 {
         return AudioClip::new(Vec::new(), rate);
     }
-    let mut resampler = Fft::<f32>::new(from.hz() as usize, rate.hz() as usize, BLOCK_FRAMES, 1, FixedSync::Input)
+    let block = block_len(from, rate);
+    let (from_hz, to_hz) = (from.hz() as usize, rate.hz() as usize);
+    let window = WindowFunction::BlackmanHarris2;
+    let mut resampler = Fft::<f32>::new_custom(from_hz, to_hz, block, 1, 1, window, FixedSync::Both)
         .map_err(|e| refused(e.to_string()))?;
     let input = InterleavedSlice::new(samples, 1, samples.len()).map_err(|e| refused(e.to_string()))?;
     let mut output =
@@ -46,4 +49,20 @@ fn resampled_len(len: usize, from: SampleRate, to: SampleRate) -> usize {
     let from = u128::from(from.hz());
     let scaled = (len as u128 * u128::from(to.hz()) + from / 2) / from;
     usize::try_from(scaled).unwrap_or(usize::MAX)
+}
+
+/// Input samples that are transformed at once.
+///
+/// A block holds a whole number of samples at both rates. It holds an even number at both as well: the filter is as
+/// long as the block, and the middle of an odd one lies between two samples, which would shift the sound by half a
+/// sample.
+fn block_len(from: SampleRate, to: SampleRate) -> usize {
+    let divisor = gcd(from.hz(), to.hz());
+    let smallest = from.hz().min(to.hz()) / divisor;
+    let units = FILTER_SAMPLES.div_ceil(smallest).next_multiple_of(2);
+    (units * (from.hz() / divisor)) as usize
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -18,7 +18,7 @@ impl RgbFrame {
     /// # Errors
     /// [`CaptureError::InvalidFrame`] if a side is zero or `data` does not hold 3 x width x height bytes.
     pub fn new(width: u32, height: u32, data: Vec<u8>, time: Timestamp) -> Result<Self> {
-        let expected = u64::from(width) * u64::from(height) * 3;
+        let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
         if expected == 0 || data.len() as u64 != expected {
             return Err(CaptureError::InvalidFrame { width, height, expected, found: data.len() as u64 });
         }

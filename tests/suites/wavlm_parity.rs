@@ -3,6 +3,8 @@
 //! Every `wavlm*.safetensors` of the golden folder (`MIEN_GOLDEN`, default: the project's own) is checked; seed, length
 //! and size are read from its metadata.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -181,6 +183,8 @@ fn bad_sound_is_refused_and_the_session_survives() {
     let refused = session.run(&utterance(4, 8001)).unwrap_err().to_string();
     assert!(refused.contains("at most 0.5 s") && refused.contains("8001 samples"), "{refused}");
     assert_eq!(session.run(&wave).unwrap(), expected);
+    let mut nothing = prepared.with_longest_seconds(f64::NAN).session().unwrap();
+    assert!(matches!(nothing.run(&wave), Err(ModelError::Contract { .. })));
 }
 
 #[test]

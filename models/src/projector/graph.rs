@@ -23,19 +23,19 @@ pub fn build(config: &ProjectorConfig, tensors: &NamedTensors, path: &Path) -> R
     let frames = g.input("frames", Dtype::F32, &[Dim::Named("N"), Dim::Fixed(width)]);
     let inner = g.scoped("linear1", |g| {
         let weight = tensors.get("linear1.weight", &[hidden, width])?;
-        let y = g.linear(&frames, &weight, &*tensors.get("linear1.bias", &[hidden])?, width)?;
+        let y = g.linear(&frames, &weight, &tensors.get("linear1.bias", &[hidden])?, width)?;
         Ok(g.relu(&y))
     })?;
     let rows = g.scoped("linear2", |g| {
         let weight = tensors.get("linear2.weight", &[llm_width, hidden])?;
-        g.linear(&inner, &weight, &*tensors.get("linear2.bias", &[llm_width])?, hidden)
+        g.linear(&inner, &weight, &tensors.get("linear2.bias", &[llm_width])?, hidden)
     })?;
     g.output("rows", &rows, Dtype::F32, &[Dim::Named("N"), Dim::Fixed(llm_width)]);
     g.finish()
 }
 
 /// What a runner of a file written by [`build`] relies on.
-pub(super) fn contract(config: &ProjectorConfig) -> GraphContract {
+pub fn contract(config: &ProjectorConfig) -> GraphContract {
     GraphContract {
         model: "projector",
         inputs: vec![TensorContract::f32("frames", [None, Some(config.input_width())])],

@@ -8,6 +8,6 @@ mod parameters;
 mod session;
 
 pub use config::ProjectorConfig;
-pub use graph::build;
+pub use graph::{build, contract};
 pub use parameters::{parameters, recognise};
 pub use session::Projector;

@@ -140,12 +140,11 @@ fn is_original_release(name: &str) -> bool {
             .any(|part| name.starts_with("encoder.layers.") && name.contains(part))
 }
 
+/// A weight and its bias.
+type Affine<'a> = (Cow<'a, [f32]>, Cow<'a, [f32]>);
+
 /// Weight and bias of an affine map [out, in] or of a norm [width].
-pub(super) fn affine<'a>(
-    tensors: &'a NamedTensors,
-    name: &str,
-    shape: &[usize],
-) -> Result<(Cow<'a, [f32]>, Cow<'a, [f32]>)> {
+pub(super) fn affine<'a>(tensors: &'a NamedTensors, name: &str, shape: &[usize]) -> Result<Affine<'a>> {
     let weight = tensors.get(&format!("{name}.weight"), shape)?;
     let bias = tensors.get(&format!("{name}.bias"), shape.get(..1).unwrap_or_default())?;
     Ok((weight, bias))

@@ -88,8 +88,8 @@ impl WavlmSession {
     }
 
     fn waveform(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        let seconds = samples.len() as f64 / RATE;
-        if seconds > self.longest_seconds {
+        // A limit that is not a number becomes 0 samples: it must not read as "no limit".
+        if samples.len() > (self.longest_seconds * RATE) as usize {
             return Err(ModelError::Contract {
                 model: "WavLM".into(),
                 tensor: "waveform".into(),
@@ -98,7 +98,7 @@ impl WavlmSession {
                      or raise the limit)",
                     self.longest_seconds
                 ),
-                found: format!("{seconds:.1} s ({} samples at 16 kHz)", samples.len()),
+                found: format!("{:.1} s ({} samples at 16 kHz)", samples.len() as f64 / RATE, samples.len()),
             });
         }
         waveform::prepare(samples)

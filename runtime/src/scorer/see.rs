@@ -1,6 +1,6 @@
 //! Seeing: pictures to face rows.
 
-use mien_capture::{CaptureError, RgbFrame};
+use mien_capture::Frames;
 use mien_models::bundle::{Bundle, Role};
 use mien_models::face::{CropSettings, FaceFinder, FaceTracker, crop_face};
 use mien_models::manet::Manet;
@@ -32,7 +32,7 @@ impl Eye {
 
     /// Face rows [frames with a face, width] in the order of time. A crop is turned into its row before the next picture
     /// is decoded, so memory does not grow with the clip.
-    pub(super) fn see(&mut self, frames: impl Iterator<Item = Result<RgbFrame, CaptureError>>) -> Result<Tensor> {
+    pub(super) fn see(&mut self, frames: Frames<'_>) -> Result<Tensor> {
         self.tracker.reset();
         let mut data = Vec::new();
         let mut count = 0;
@@ -51,7 +51,7 @@ impl Eye {
         Tensor::zeros([0, self.manet.config().embedding()])
     }
 
-    pub(super) fn sees_a_face(&mut self, frames: impl Iterator<Item = Result<RgbFrame, CaptureError>>) -> Result<bool> {
+    pub(super) fn sees_a_face(&mut self, frames: Frames<'_>) -> Result<bool> {
         self.tracker.reset();
         for frame in frames {
             if self.tracker.observe(&frame?).is_some() {

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let faces = Tensor::new([2, 3, 224, 224], fill(7, "input.face", &[2, 3, 224, 224]))?;
     write(&bundle.path(Role::Manet)?, manet::contract(&m.manet), &[(&faces).into()], &out)?;
 
-    if bundle.has(Role::Projector) {
+    if m.file(Role::Projector).is_some() {
         let width = m.projector.input_width();
         let rows = Tensor::new([9, width], fill(7, "input.last", &[9, width]))?;
         write(&bundle.path(Role::Projector)?, projector::contract(&m.projector), &[(&rows).into()], &out)?;

@@ -45,27 +45,40 @@ impl Edit {
 
 #[cfg(test)]
 mod tests {
-    use re_mp4::{ElstBox, ElstEntry};
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Cursor;
+
+    use re_mp4::{ElstBox, ReadBox};
 
     use super::Edit;
 
-    fn list(version: u8, entries: &[(u64, u64)]) -> ElstBox {
-        let entry =
-            |&(segment_duration, media_time)| ElstEntry { segment_duration, media_time, ..ElstEntry::default() };
-        ElstBox { version, flags: 0, entries: entries.iter().map(entry).collect() }
+    /// An edit list of entries (duration, media time) as version 0 stores it.
+    fn list(entries: &[(u32, i32)]) -> ElstBox {
+        let mut bytes = vec![0, 0, 0, 0, b'e', b'l', b's', b't', 0, 0, 0, 0];
+        bytes.extend((entries.len() as u32).to_be_bytes());
+        for (duration, media_time) in entries {
+            bytes.extend(duration.to_be_bytes());
+            bytes.extend(media_time.to_be_bytes());
+            bytes.extend([0, 1, 0, 0]);
+        }
+        let len = bytes.len() as u64;
+        let mut reader = Cursor::new(bytes);
+        reader.set_position(8);
+        ElstBox::read_box(&mut reader, len).unwrap()
     }
 
     #[test]
     fn empty_time_comes_before_the_first_part() {
-        let edit = Edit::first_in(&list(0, &[(250, u64::from(u32::MAX)), (1000, 1024)]));
+        let edit = Edit::first_in(&list(&[(250, -1), (1000, 1024)]));
         assert_eq!(edit, Edit { lead: 250, start: 1024, length: Some(1000), more: false });
-        let edit = Edit::first_in(&list(1, &[(250, u64::MAX), (0, 3)]));
-        assert_eq!(edit, Edit { lead: 250, start: 3, length: None, more: false });
+        let edit = Edit::first_in(&list(&[(0, 3)]));
+        assert_eq!(edit, Edit { lead: 0, start: 3, length: None, more: false });
     }
 
     #[test]
     fn of_several_parts_only_the_start_counts() {
-        let edit = Edit::first_in(&list(0, &[(40, 10), (40, 500)]));
+        let edit = Edit::first_in(&list(&[(40, 10), (40, 500)]));
         assert_eq!(edit, Edit { lead: 0, start: 10, length: None, more: true });
     }
 }
