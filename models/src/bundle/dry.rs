@@ -22,7 +22,7 @@ const WORKING_BYTES: u64 = 256 << 20;
 pub enum DrySize {
     /// A few megabytes, language model included.
     Small,
-    /// WavLM-Large, MA-Net, the projector and the fusion at their published sizes, 1.4 GB; no language model.
+    /// WavLM-Large, MA-Net, the projector and the fusion at their published sizes, 1.5 GB; no language model.
     True,
 }
 
