@@ -1,6 +1,5 @@
 //! Where a graph's time goes, by kind of operator.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -22,10 +21,10 @@ pub(super) struct Stopwatch {
 }
 
 impl Stopwatch {
-    pub(super) fn time<T>(&mut self, operator: &Cow<'_, str>, run: impl FnOnce() -> T) -> T {
+    pub(super) fn time<T>(&mut self, operator: &str, run: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = run();
-        let entry = self.times.entry(operator.clone().into_owned()).or_default();
+        let entry = self.times.entry(operator.into()).or_default();
         entry.0 += 1;
         entry.1 += start.elapsed();
         result

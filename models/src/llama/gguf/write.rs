@@ -69,7 +69,8 @@ impl LlamaConfig {
                 self.hidden_size, self.heads, self.kv_heads
             ));
         }
-        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) || !(self.rope_theta > 0.0 && self.rope_theta < 1e12) {
+        let sound = |value: f64, limit: f64| value > 0.0 && value < limit;
+        if !sound(self.rms_norm_eps.into(), 1.0) || !sound(self.rope_theta.into(), 1e12) {
             return refused(format!(
                 "rms_norm_eps {} and rope_theta {} must be positive and finite",
                 self.rms_norm_eps, self.rope_theta
