@@ -168,6 +168,12 @@ pub enum ModelError {
         /// Expected, found, and what to do.
         reason: String,
     },
+    /// A computation was stopped on request.
+    #[error("{what}: cancelled on request")]
+    Cancelled {
+        /// What was computing.
+        what: &'static str,
+    },
 }
 
 impl ModelError {

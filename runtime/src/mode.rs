@@ -42,6 +42,20 @@ pub struct Mode {
     pub face: Presence,
 }
 
+impl Mode {
+    /// The mode's name in a bundle's manifest: what took part, joined by `+`; empty where nothing did.
+    pub fn name(&self) -> String {
+        let audio = (self.audio == Presence::Present).then_some("audio");
+        let text = match self.text {
+            TextMode::Real => Some("text"),
+            TextMode::Simulated => Some("simulated"),
+            TextMode::Absent => None,
+        };
+        let face = (self.face == Presence::Present).then_some("face");
+        [audio, text, face].into_iter().flatten().collect::<Vec<_>>().join("+")
+    }
+}
+
 impl std::fmt::Display for Mode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts = Vec::new();
@@ -58,5 +72,29 @@ impl std::fmt::Display for Mode {
         }
         f.write_str(if parts.is_empty() { "nothing" } else { "" })?;
         f.write_str(&parts.join(" + "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mien_models::bundle::MODES;
+
+    use super::*;
+
+    #[test]
+    fn every_mode_but_nothing_has_its_name_in_the_manifest() {
+        let mut names = Vec::new();
+        for audio in [Presence::Present, Presence::Absent] {
+            for text in [TextMode::Real, TextMode::Simulated, TextMode::Absent] {
+                for face in [Presence::Present, Presence::Absent] {
+                    names.push(Mode { audio, text, face }.name());
+                }
+            }
+        }
+        names.retain(|n| !n.is_empty());
+        names.sort();
+        let mut known = MODES.to_vec();
+        known.sort_unstable();
+        assert_eq!(names, known);
     }
 }

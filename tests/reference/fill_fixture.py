@@ -34,6 +34,10 @@ CASES = [
     (18446744073709551615, "fc_out_v.weight", (1, 128)),
     (123456789012345, "gewicht.größe.weight", (4, 31)),
     (1, "", (5, 2)),
+    # fan-ins for which a root taken in f32 differs from the root taken in f64 and rounded
+    (7, "conv.weight", (16, 25, 3)),
+    (7, "linear.weight", (16, 98)),
+    (7, "linear.weight", (16, 41)),
     # indices beyond 2^20
     (7, "encoder.layers.0.feed_forward.intermediate_dense.weight", (4096, 1024)),
 ]

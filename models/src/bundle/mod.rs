@@ -1,1 +1,24 @@
-//! placeholder
+//! The folder that a device installs: networks, language model, face detector, and a manifest that says what they are.
+//!
+//! [`Bundle::open`] parses the manifest, holds every file against its size and SHA-256 before anything else reads it,
+//! and hands out paths by [`Role`]. [`BundleWriter`] makes such a folder so that it appears under its name whole or not
+//! at all. [`make_dry`] makes one with formula weights.
+
+mod check;
+mod digest;
+mod dry;
+mod entry;
+mod locate;
+mod manifest;
+mod open;
+mod write;
+
+pub use check::MODES;
+pub use digest::Sha256;
+pub use dry::{DrySize, make_dry};
+pub use entry::{BundlePath, FileEntry, Role};
+pub use manifest::{
+    AudioSection, FaceSection, LlmSection, MANIFEST_NAME, Manifest, MemorySection, MethodSection, Metric, SCHEMA,
+};
+pub use open::{Bundle, FileCheck, Verification};
+pub use write::{BundleWriter, Origin};

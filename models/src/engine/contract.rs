@@ -1,12 +1,14 @@
 //! What the caller of a graph relies on.
 
+use std::borrow::Cow;
+
 use crate::onnx::Dtype;
 
 /// One input or output: its name, element type and number of axes, with the lengths that are fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorContract {
     /// Name in the graph.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Element type.
     pub dtype: Dtype,
     /// Axis lengths; `None` where the length is known at run time.
@@ -15,13 +17,13 @@ pub struct TensorContract {
 
 impl TensorContract {
     /// An f32 tensor.
-    pub fn f32(name: &'static str, axes: impl Into<Vec<Option<usize>>>) -> Self {
-        Self { name, dtype: Dtype::F32, axes: axes.into() }
+    pub fn f32(name: impl Into<Cow<'static, str>>, axes: impl Into<Vec<Option<usize>>>) -> Self {
+        Self { name: name.into(), dtype: Dtype::F32, axes: axes.into() }
     }
 
     /// A tensor of truth values.
-    pub fn bool(name: &'static str, axes: impl Into<Vec<Option<usize>>>) -> Self {
-        Self { name, dtype: Dtype::Bool, axes: axes.into() }
+    pub fn bool(name: impl Into<Cow<'static, str>>, axes: impl Into<Vec<Option<usize>>>) -> Self {
+        Self { name: name.into(), dtype: Dtype::Bool, axes: axes.into() }
     }
 
     /// Axes as people read them: `[1, ?, 1024]`.

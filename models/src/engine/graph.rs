@@ -132,7 +132,7 @@ fn check_side(contract: &GraphContract, found: &[pb::ValueInfoProto], expected: 
         if !found.get(i).is_some_and(|info| matches(info, want)) {
             return Err(ModelError::Contract {
                 model: contract.model.into(),
-                tensor: want.name.into(),
+                tensor: want.name.to_string(),
                 expected: wanted,
                 found: text,
             });

@@ -105,13 +105,13 @@ impl Session {
         if input.dtype() != want.dtype || !want.admits(input.shape()) || input.shape().contains(&0) {
             return Err(ModelError::Contract {
                 model: model.into(),
-                tensor: want.name.into(),
+                tensor: want.name.to_string(),
                 expected: format!("{:?} {} with no empty axis", want.dtype, want.axes_text()),
                 found: format!("{:?} {:?}", input.dtype(), input.shape()),
             });
         }
         if let Input::F32(_, data) = input {
-            check_finite(model, want.name, data)?;
+            check_finite(model, &want.name, data)?;
         }
         input.value().map_err(|e| engine(&self.graph.contract, "take an input", &e))
     }
@@ -136,7 +136,7 @@ fn tensor(contract: &GraphContract, value: TValue, want: &TensorContract) -> Res
     if !want.admits(&shape) {
         return Err(ModelError::Contract {
             model: contract.model.into(),
-            tensor: want.name.into(),
+            tensor: want.name.to_string(),
             expected: want.axes_text(),
             found: format!("{shape:?}"),
         });
@@ -144,7 +144,7 @@ fn tensor(contract: &GraphContract, value: TValue, want: &TensorContract) -> Res
     let array = value.into_tensor().into_plain_array::<f32>().map_err(|e| engine(contract, "give an output", &e))?;
     let data =
         if array.is_standard_layout() { array.into_raw_vec_and_offset().0 } else { array.iter().copied().collect() };
-    check_finite(contract.model, want.name, &data)?;
+    check_finite(contract.model, &want.name, &data)?;
     Tensor::new(shape, data)
 }
 

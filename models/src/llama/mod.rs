@@ -1,1 +1,23 @@
-//! placeholder
+//! The language model: a llama in a GGUF file, run through llama.cpp, read for its hidden states.
+//!
+//! Two uses: [`Llama::real_text`] represents a transcript (LLM_f, spec section 2.3), [`Llama::simulate`] makes a text
+//! representation out of sound (LLM_g, spec section 2.4).
+//!
+//! llama.cpp is C++ that ends the process on inputs it did not expect. So [`gguf`] holds a file against a closed list
+//! before llama.cpp opens it, lengths and widths are checked before every call, and all numbers that go in or come out
+//! are checked to be finite. The calls themselves are in one module.
+
+pub mod gguf;
+mod model;
+mod raw;
+mod settings;
+mod simulate;
+mod states;
+mod text;
+
+pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, Precision, SpmVocabulary};
+pub use gguf::{parameters, write_gguf, write_gguf_as};
+pub use model::{CancelHandle, Llama};
+pub use settings::{CachePrecision, LlamaSettings};
+pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};
+pub use states::LayerSet;

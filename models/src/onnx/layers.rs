@@ -55,6 +55,11 @@ impl Graph {
         self.node("Add", &[a, b], &[])
     }
 
+    /// Difference with broadcasting.
+    pub fn sub(&mut self, a: &Value, b: &Value) -> Value {
+        self.node("Sub", &[a, b], &[])
+    }
+
     /// Product with broadcasting.
     pub fn mul(&mut self, a: &Value, b: &Value) -> Value {
         self.node("Mul", &[a, b], &[])
@@ -93,6 +98,32 @@ impl Graph {
     pub fn unsqueeze(&mut self, x: &Value, axis: i64) -> Value {
         let axes = self.ints("axes", &[axis]);
         self.node("Unsqueeze", &[x, &axes], &[])
+    }
+
+    /// Without the axis of length 1 at `axis`.
+    pub fn squeeze(&mut self, x: &Value, axis: i64) -> Value {
+        let axes = self.ints("axes", &[axis]);
+        self.node("Squeeze", &[x, &axes], &[])
+    }
+
+    /// The length of `axis` as an i64 of rank 0.
+    pub fn length(&mut self, x: &Value, axis: i64) -> Value {
+        let shape = self.node("Shape", &[x], &[]);
+        let axis = self.int_scalar("axis", axis);
+        self.gather(&shape, &axis, 0)
+    }
+
+    /// The integers from 0 up to `end` (rank 0), without it.
+    pub fn range(&mut self, end: &Value) -> Value {
+        // Rank 0 throughout: tract refuses a one-element vector here.
+        let start = self.int_scalar("start", 0);
+        let step = self.int_scalar("step", 1);
+        self.node("Range", &[&start, end, &step], &[])
+    }
+
+    /// Entries of `data` at `indices` along `axis`.
+    pub fn gather(&mut self, data: &Value, indices: &Value, axis: i64) -> Value {
+        self.node("Gather", &[data, indices], &[Attr::Int("axis", axis)])
     }
 }
 

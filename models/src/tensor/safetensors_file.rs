@@ -18,7 +18,7 @@ pub(super) const LENGTH_BYTES: usize = 8;
 /// Longest header that is parsed. WavLM-Large's 488 tensors need 60 kB.
 const LONGEST_HEADER: usize = 64 << 20;
 
-/// Whether `bytes` begin as a safetensors file does: a length that fits into the file, then a JSON object.
+/// Whether `bytes` begin as a safetensors file does: eight bytes of length, then a JSON object.
 pub(super) fn looks_like(bytes: &[u8]) -> bool {
     bytes.get(LENGTH_BYTES) == Some(&b'{')
 }

@@ -1,1 +1,20 @@
-//! placeholder
+//! WavLM with stable layer norm and gated relative position bias: sound -> audio features (spec section 2.1).
+//!
+//! [`WavlmConfig`] gives the sizes, [`parameters`] the tensors by the names of the transformers library, [`build`] writes
+//! the network as an ONNX file, and [`Wavlm`] runs that file on utterances of any length. Two states leave the network:
+//! the residual stream after a chosen layer (the audio features of the fusion) and the last layer after the encoder's
+//! norm (what the projector to the language model takes).
+
+mod attention;
+mod config;
+mod convolution;
+mod graph;
+mod parameters;
+pub mod position;
+mod session;
+pub mod waveform;
+
+pub use config::WavlmConfig;
+pub use graph::{build, contract};
+pub use parameters::{parameters, recognise};
+pub use session::{Wavlm, WavlmFeatures, WavlmSession};

@@ -1,0 +1,269 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, CaptureError>;
+
+/// How a program should react to an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// What was given cannot be used; the same call fails again until the user changes the input.
+    BadInput,
+}
+
+/// What can go wrong between a recording and its payloads.
+///
+/// Every message is one line that names the file, what was expected and found, and the next step.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// A time that cannot be told.
+    #[error("{seconds} s is not a time: expected a finite number of seconds from 0 to 1.8e10")]
+    InvalidTime {
+        /// The value given.
+        seconds: f64,
+    },
+    /// A stretch of time that ends before it starts.
+    #[error("a span from {start_s} s to {end_s} s ends before it starts: exchange the two")]
+    InvalidSpan {
+        /// Where it would start, in seconds.
+        start_s: f64,
+        /// Where it would end, in seconds.
+        end_s: f64,
+    },
+    /// A sampling rate that no sound has.
+    #[error("{hz} Hz is not a usable sampling rate: expected 1000 to 768000 Hz; convert the sound")]
+    InvalidRate {
+        /// The value given.
+        hz: u32,
+    },
+    /// A picture whose pixels do not fit its sides.
+    #[error("a picture of {width} x {height} needs {expected} bytes of RGB (more than none), found {found}")]
+    InvalidFrame {
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes that the sides ask for.
+        expected: u64,
+        /// Bytes given.
+        found: u64,
+    },
+    /// A sample of a clip is not a finite number.
+    #[error("sample {index} of the sound is not a finite number; repair or leave out the recording")]
+    NotFinite {
+        /// The first such sample.
+        index: usize,
+    },
+    /// The resampler refused its task.
+    #[error("cannot resample from {from_hz} Hz to {to_hz} Hz: {reason}; convert the sound to 16000 Hz first")]
+    Resample {
+        /// The rate of the clip.
+        from_hz: u32,
+        /// The rate asked for.
+        to_hz: u32,
+        /// What the resampler said.
+        reason: String,
+    },
+
+    /// There is nothing at the path.
+    #[error("{}: no such file or folder; check the path", path.display())]
+    Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// The path is neither a file nor a folder.
+    #[error("{}: neither an ordinary file nor a folder; give a recording", path.display())]
+    NotAFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// The operating system refused a file operation.
+    #[error("{}: cannot {action}: {source}; check permissions and the disk", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted, as a verb phrase.
+        action: &'static str,
+        /// The system's own error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file has no content.
+    #[error("{}: the file is empty (0 bytes); record or copy it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file's first bytes are those of no format that can be read.
+    #[error("{}: not a recording that can be read, it starts like {found}; expected {expected}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format's name where it is a known one, else the first bytes.
+        found: String,
+        /// What can be read here.
+        expected: &'static str,
+    },
+    /// The container can be read, the codec inside cannot.
+    #[error("{}: unsupported codec {codec}; convert to {supported}", path.display())]
+    UnsupportedCodec {
+        /// The file.
+        path: PathBuf,
+        /// The codec's name.
+        codec: String,
+        /// What can be decoded here.
+        supported: &'static str,
+    },
+    /// The file's structure breaks its format's rules.
+    #[error("{}: not a readable {format} file: {reason}; record or convert it again", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The format's name.
+        format: &'static str,
+        /// What was found.
+        reason: String,
+    },
+    /// The file ends before the length that it tells.
+    #[error("{}: cut short: it tells of {expected} {unit}, found {found}; copy or record it again", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// What the file's own headers promise.
+        expected: u64,
+        /// What is there.
+        found: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Content that cannot be decoded.
+    #[error("{}: damaged at {position_s:.3} s: {reason}; copy or record it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in the recording, in seconds.
+        position_s: f64,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A sample in a file is not a finite number.
+    #[error("{}: the sample at {position_s:.3} s is not a finite number; repair or leave out the recording", path.display())]
+    NotFiniteInFile {
+        /// The file.
+        path: PathBuf,
+        /// Where in the recording, in seconds.
+        position_s: f64,
+    },
+    /// A decoding library broke down on the file.
+    #[error("{}: {library} broke down on it: {reason}; the file is damaged or hostile, copy or record it again", path.display())]
+    DecoderFault {
+        /// The file.
+        path: PathBuf,
+        /// The library.
+        library: &'static str,
+        /// Its last words.
+        reason: String,
+    },
+    /// The recording is longer than fits into memory safely.
+    #[error("{}: longer than {limit_s:.0} s; cut it into shorter recordings", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The longest recording accepted at this sampling rate, in seconds.
+        limit_s: f64,
+    },
+    /// A value in a file is beyond what is read here.
+    #[error("{}: {found} {unit} are more than the {limit} that are accepted; convert it to a smaller one", path.display())]
+    TooLarge {
+        /// The file or folder.
+        path: PathBuf,
+        /// Of what.
+        unit: &'static str,
+        /// What the file has.
+        found: u64,
+        /// The largest value accepted.
+        limit: u64,
+    },
+    /// The recording has neither sound nor pictures.
+    #[error("{}: no sound and no pictures inside; give another recording", path.display())]
+    NoMedia {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The sound has no samples.
+    #[error("{}: the sound has no samples; record it again", path.display())]
+    NoSamples {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder has no pictures.
+    #[error("{}: no pictures in this folder; expected .png, .jpg, .jpeg or .bmp files", path.display())]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder has several sound files.
+    #[error("{}: more than one sound file ({first}, {second}); leave only the one that belongs to the pictures", path.display())]
+    SeveralSounds {
+        /// The folder.
+        path: PathBuf,
+        /// A sound file's name.
+        first: String,
+        /// Another sound file's name.
+        second: String,
+    },
+    /// The header of a table of times is not the expected one.
+    #[error("{}: the header is {found:?}, expected \"file,time_s\"; rename the columns", path.display())]
+    TimesHeader {
+        /// The table.
+        path: PathBuf,
+        /// Its header line.
+        found: String,
+    },
+    /// A line of a table of times cannot be read.
+    #[error("{}, line {line}: {value:?} is not {expected}; correct the line", path.display())]
+    TimesValue {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What stands there.
+        value: String,
+        /// What must stand there.
+        expected: &'static str,
+    },
+    /// A table of times names a picture that is not there.
+    #[error("{}, line {line}: there is no picture {file:?} in the folder; correct the line or add the file", path.display())]
+    TimesMissingPicture {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The picture's name.
+        file: String,
+    },
+    /// A table of times goes back in time.
+    #[error("{}, line {line}: {time_s} s is not after the line before ({previous_s} s); sort the table by time", path.display())]
+    TimesOrder {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The time of the line before, in seconds.
+        previous_s: f64,
+        /// The time of this line, in seconds.
+        time_s: f64,
+    },
+}
+
+impl CaptureError {
+    /// How a program should react.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        // Reading files knows one reaction only; live devices will add theirs.
+        ErrorKind::BadInput
+    }
+}

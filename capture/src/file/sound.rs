@@ -1,0 +1,244 @@
+//! Decoding of sound: from a container's packets to a clip.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known as codec;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, Timestamp};
+use symphonia::default::{formats, get_codecs};
+
+use crate::audio::AudioClip;
+use crate::error::{CaptureError, Result};
+
+use super::format::SoundFormat;
+use super::guard::guarded;
+use super::mixer::{MAX_CHANNELS, Mixer, Placement};
+use super::mp4::View;
+use super::{id3, ogg};
+
+/// What can be decoded, for messages.
+const SUPPORTED: &str = "wav, flac, mp3 or AAC-LC";
+/// Markers stand in the first bytes; anything further in would be a chance hit.
+const PROBE_BYTES: u32 = 16;
+
+/// A container as the decoder sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Container {
+    Sound(SoundFormat),
+    Mp4,
+}
+
+impl Container {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sound(format) => format.name(),
+            Self::Mp4 => "mp4",
+        }
+    }
+}
+
+/// Decodes the sound file at `path`, `len` bytes long and opened at its start.
+pub(super) fn decode_file(path: &Path, mut file: File, len: u64, format: SoundFormat) -> Result<AudioClip> {
+    if format == SoundFormat::Ogg {
+        ogg::check_end(path, &mut file, len)?;
+    }
+    guarded(path, "symphonia", || {
+        let source: Box<dyn MediaSource> = match format {
+            SoundFormat::Frames => Box::new(id3::skip(path, file, len)?),
+            _ => Box::new(file),
+        };
+        let mut reader = open_reader(path, source, Container::Sound(format))?;
+        let Some(track) = reader.first_track(TrackType::Audio).cloned() else {
+            return Err(malformed(path, format.name(), "no sound track".to_owned()));
+        };
+        let params = audio_params(path, &track, "of sound that is not known")?;
+        let promise = Promise::of(&track, params, Container::Sound(format));
+        decode(path, params, promise, Placement::default(), |mixer| {
+            loop {
+                match reader.next_packet() {
+                    Ok(Some(packet)) if packet.track_id == track.id => {
+                        if promise.counted && u64::try_from(packet.pts.get()).ok() != Some(mixer.decoded) {
+                            return Err(mixer.damaged("samples are missing".to_owned()));
+                        }
+                        return Ok(Some(packet));
+                    }
+                    Ok(Some(_)) => (),
+                    Ok(None) => return Ok(None),
+                    Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => {
+                        // Where the length is known, the missing samples are counted at the end.
+                        return if promise.samples.is_some() || promise.open_ended {
+                            Ok(None)
+                        } else {
+                            Err(mixer.damaged("the file ends within a packet".to_owned()))
+                        };
+                    }
+                    Err(SymphoniaError::IoError(source)) => return Err(unread(path, source)),
+                    Err(error) => return Err(mixer.damaged(error.to_string())),
+                }
+            }
+        })
+    })
+}
+
+/// A sound track of an mp4.
+pub(super) struct Mp4Track<'a> {
+    /// Its number in the file.
+    pub(super) id: u32,
+    /// Its codec's name, for messages.
+    pub(super) codec: &'a str,
+    /// Where its packets are; all of them lie within the file.
+    pub(super) samples: &'a [re_mp4::Sample],
+    pub(super) placement: Placement,
+}
+
+/// Decodes a track of the mp4 at `path`, whose boxes `view` shows.
+///
+/// The packets are read by the sample table: symphonia's own reader searches the tables of all tracks from the start
+/// for each packet, which takes minutes where the time between pictures varies.
+pub(super) fn decode_mp4_track(path: &Path, view: View, mut file: File, track: &Mp4Track<'_>) -> Result<AudioClip> {
+    guarded(path, "symphonia", || {
+        let reader = open_reader(path, Box::new(view), Container::Mp4)?;
+        let Some(known) = reader.tracks().iter().find(|known| known.id == track.id) else {
+            return Err(malformed(path, "mp4", "no sound track".to_owned()));
+        };
+        let params = audio_params(path, known, track.codec)?;
+        let promise = Promise::of(known, params, Container::Mp4);
+        let mut samples = track.samples.iter();
+        decode(path, params, promise, track.placement, |_| {
+            let Some(sample) = samples.next() else {
+                return Ok(None);
+            };
+            let mut data = vec![0; sample.size as usize];
+            file.seek(SeekFrom::Start(sample.offset))
+                .and_then(|_| file.read_exact(&mut data))
+                .map_err(|source| unread(path, source))?;
+            Ok(Some(Packet::new(track.id, Timestamp::ZERO, Duration::ZERO, data)))
+        })
+    })
+}
+
+/// Decodes all packets that `next` gives.
+fn decode(
+    path: &Path,
+    params: &AudioCodecParameters,
+    promise: Promise,
+    placement: Placement,
+    mut next: impl FnMut(&Mixer<'_>) -> Result<Option<Packet>>,
+) -> Result<AudioClip> {
+    // Without a LAME header the mp3 reader guesses the number of samples from the bit rate, and gapless decoding
+    // would cut the clip there.
+    let options = AudioDecoderOptions::default().gapless(promise.trims).verify(true);
+    let mut decoder = get_codecs().make_audio_decoder(params, &options).map_err(|error| match error {
+        SymphoniaError::Unsupported(_) => unsupported(path, codec_name(params.codec)),
+        other => malformed(path, "sound", other.to_string()),
+    })?;
+    let mut mixer = Mixer::new(path, placement, promise.samples);
+    while let Some(packet) = next(&mixer)? {
+        let decoded = decoder.decode(&packet).map_err(|error| mixer.damaged(error.to_string()))?;
+        let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
+        decoded.copy_to_vec_interleaved(&mut mixer.scratch);
+        mixer.take(rate, channels)?;
+    }
+    mixer.finish(decoder.finalize().verify_ok)
+}
+
+/// What the container tells of the track before it is decoded.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    /// Samples per channel, where the container counts them.
+    samples: Option<u64>,
+    /// The length is left open on purpose: a wav written to a pipe.
+    open_ended: bool,
+    /// Each packet tells the number of its first sample.
+    counted: bool,
+    /// The reader knows what the encoder added.
+    trims: bool,
+}
+
+impl Promise {
+    fn of(track: &Track, params: &AudioCodecParameters, container: Container) -> Self {
+        let lame_header = track.delay.is_some();
+        let samples = match container {
+            // The count of bare frames is an estimate, unless a LAME header wrote it down.
+            Container::Sound(SoundFormat::Frames) => track.num_frames.filter(|_| lame_header),
+            Container::Mp4 => track.num_frames.filter(|count| *count > 0),
+            Container::Sound(_) => track.num_frames,
+        };
+        Self {
+            samples,
+            open_ended: container == Container::Sound(SoundFormat::Wav),
+            counted: container == Container::Sound(SoundFormat::Flac),
+            trims: params.codec != codec::CODEC_ID_MP3 || lame_header,
+        }
+    }
+}
+
+fn open_reader(path: &Path, source: Box<dyn MediaSource>, container: Container) -> Result<Box<dyn FormatReader>> {
+    // Only readers of the format that the first bytes tell: inside other files their markers come up by chance.
+    let mut probe = Probe::new_with_options(&ProbeOptions { max_probe_depth: PROBE_BYTES, ..Default::default() });
+    match container {
+        Container::Sound(SoundFormat::Wav) => probe.register_format::<formats::WavReader<'_>>(),
+        Container::Sound(SoundFormat::Flac) => probe.register_format::<formats::FlacReader<'_>>(),
+        Container::Sound(SoundFormat::Ogg) => probe.register_format::<formats::OggReader<'_>>(),
+        Container::Sound(SoundFormat::Frames) => {
+            probe.register_format::<formats::AdtsReader<'_>>();
+            probe.register_format::<formats::MpaReader<'_>>();
+        }
+        Container::Mp4 => probe.register_format::<formats::IsoMp4Reader<'_>>(),
+    }
+    let stream = MediaSourceStream::new(source, Default::default());
+    let options = FormatOptions::default();
+    probe.probe(&Hint::new(), stream, options, MetadataOptions::default()).map_err(|error| match error {
+        SymphoniaError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            malformed(path, container.name(), "the file ends within its header".to_owned())
+        }
+        SymphoniaError::IoError(source) => unread(path, source),
+        other => malformed(path, container.name(), other.to_string()),
+    })
+}
+
+/// The parameters of a track's codec; `name` is for the message where they are not known.
+fn audio_params<'a>(path: &Path, track: &'a Track, name: &str) -> Result<&'a AudioCodecParameters> {
+    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
+        return Err(unsupported(path, name.to_owned()));
+    };
+    if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
+        return Err(malformed(path, "sound", format!("more than {MAX_CHANNELS} channels")));
+    }
+    Ok(params)
+}
+
+fn codec_name(id: AudioCodecId) -> String {
+    match id {
+        codec::CODEC_ID_OPUS => "Opus".to_owned(),
+        codec::CODEC_ID_AC3 => "AC-3".to_owned(),
+        codec::CODEC_ID_ALAC => "ALAC".to_owned(),
+        codec::CODEC_ID_SPEEX => "Speex".to_owned(),
+        codec::CODEC_ID_MP1 => "MPEG audio layer 1".to_owned(),
+        codec::CODEC_ID_MP2 => "MPEG audio layer 2".to_owned(),
+        codec::CODEC_ID_ADPCM_MS | codec::CODEC_ID_ADPCM_IMA_WAV => "ADPCM".to_owned(),
+        codec::CODEC_ID_AAC => "AAC of a profile other than AAC-LC".to_owned(),
+        other => format!("of sound {other}"),
+    }
+}
+
+fn malformed(path: &Path, format: &'static str, reason: String) -> CaptureError {
+    CaptureError::Malformed { path: path.to_owned(), format, reason }
+}
+
+fn unsupported(path: &Path, codec: String) -> CaptureError {
+    CaptureError::UnsupportedCodec { path: path.to_owned(), codec, supported: SUPPORTED }
+}
+
+fn unread(path: &Path, source: std::io::Error) -> CaptureError {
+    CaptureError::Io { path: path.to_owned(), action: "read it", source }
+}

@@ -1,0 +1,11 @@
+//! Recordings in, payloads out: real files, made here by hand or by the system's ffmpeg.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod damage;
+mod film;
+mod folder;
+mod material;
+mod payload;
+mod resampling;
+mod sound;

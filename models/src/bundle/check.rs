@@ -1,0 +1,219 @@
+//! Rules that a manifest's values must keep with each other.
+
+use std::collections::HashSet;
+
+use super::entry::Role;
+use super::locate::Step;
+use super::manifest::{Manifest, SCHEMA};
+use crate::ModelError;
+use crate::llama::LayerSet;
+
+/// The modes of a score: which of sound, text (real or simulated) and face took part.
+pub const MODES: [&str; 11] = [
+    "audio",
+    "text",
+    "face",
+    "simulated",
+    "audio+text",
+    "audio+face",
+    "audio+simulated",
+    "text+face",
+    "simulated+face",
+    "audio+text+face",
+    "audio+simulated+face",
+];
+
+/// Longest statement, name or version, in characters.
+const LONGEST_LINE: usize = 500;
+/// Longest utterance that can be asked for, seconds.
+const LONGEST_UTTERANCE_S: f64 = 300.0;
+
+/// One step of the way to a value.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Key(&'static str),
+    Named(String),
+    Member(usize),
+}
+
+impl Place {
+    pub(super) fn step(&self) -> Step<'_> {
+        match self {
+            Self::Key(key) => Step::Key(key),
+            Self::Named(key) => Step::Key(key),
+            Self::Member(index) => Step::Member(*index),
+        }
+    }
+}
+
+/// A place as people write it: `file[2].path`.
+pub(super) fn dotted(place: &[Place]) -> String {
+    let mut text = String::new();
+    for step in place {
+        match step.step() {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.push_str(&format!(".{key}")),
+            Step::Member(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
+type Fault = (Vec<Place>, String);
+
+/// The first rule that `manifest` breaks: where, and what was expected and found.
+pub(super) fn fault(manifest: &Manifest) -> Option<Fault> {
+    check(manifest).err()
+}
+
+fn check(m: &Manifest) -> Result<(), Fault> {
+    equal(&["schema"], SCHEMA, m.schema)?;
+    for (key, text) in [("name", &m.name), ("version", &m.version), ("created_by", &m.created_by)] {
+        line(&[key], text, 1)?;
+    }
+    line(&["statement"], &m.statement, if m.trained { 0 } else { 1 })?;
+    sizes(m)?;
+    method(m)?;
+    equal(&["audio", "sample_rate"], 16_000, m.audio.sample_rate)?;
+    let longest = m.audio.longest_utterance_s;
+    ensure(longest > 0.0 && longest <= LONGEST_UTTERANCE_S, &["audio", "longest_utterance_s"], || {
+        format!("expected above 0 up to {LONGEST_UTTERANCE_S} seconds, found {longest}")
+    })?;
+    network(&["face", "finder"], m.face.finder.validate())?;
+    network(&["face", "track"], m.face.track.validate())?;
+    network(&["face", "crop"], m.face.crop.validate())?;
+    equal_presence(&["memory", "with_llm"], m.llm.is_some(), m.memory.with_llm.is_some())?;
+    measurements(m)?;
+    files(m)
+}
+
+/// Every network by itself, and the widths at which they meet.
+fn sizes(m: &Manifest) -> Result<(), Fault> {
+    network(&["wavlm"], m.wavlm.validate())?;
+    network(&["manet"], m.manet.check())?;
+    network(&["projector"], m.projector.validate())?;
+    network(&["fusion"], m.fusion.check())?;
+    let meets = |place: &[&'static str], whose: &str, expected: usize, found: usize| {
+        ensure(expected == found, place, || format!("expected {expected}, the {whose}, found {found}"))
+    };
+    meets(&["fusion", "audio"], "width of WavLM", m.wavlm.hidden, m.fusion.audio)?;
+    meets(&["fusion", "video"], "width of MA-Net's embedding", m.manet.embedding(), m.fusion.video)?;
+    meets(&["projector", "encoder_width"], "width of WavLM", m.wavlm.hidden, m.projector.encoder_width)?;
+    meets(&["projector", "llm_width"], "fusion's text width", m.fusion.text, m.projector.llm_width)?;
+    if let Some(llm) = &m.llm {
+        meets(&["llm", "embedding_length"], "fusion's text width", m.fusion.text, llm.embedding_length)?;
+        for (key, size) in
+            [("block_count", llm.block_count), ("vocab_size", llm.vocab_size), ("context_length", llm.context_length)]
+        {
+            ensure(size > 0, &["llm", key], || "expected at least 1, found 0".into())?;
+        }
+    }
+    Ok(())
+}
+
+fn method(m: &Manifest) -> Result<(), Fault> {
+    let method = &m.method;
+    ensure(method.audio_layer <= m.wavlm.layers, &["method", "audio_layer"], || {
+        format!("expected 0 to {}, WavLM's blocks, found {}", m.wavlm.layers, method.audio_layer)
+    })?;
+    // Without a language model the indices are kept for one that may be added; only its depth is not known.
+    let blocks = m.llm.as_ref().map_or(512, |llm| llm.block_count);
+    for (key, layers) in [("text_layers", &method.text_layers), ("simulated_layers", &method.simulated_layers)] {
+        network(&["method", key], LayerSet::of(layers.iter().copied(), blocks).map(|_| ()))?;
+    }
+    ensure(!method.prompt.trim().is_empty(), &["method", "prompt"], || "expected a text, found none".into())?;
+    equal(&["method", "beams"], 1, method.beams)?;
+    ensure(method.max_new_tokens > 0, &["method", "max_new_tokens"], || "expected at least 1, found 0".into())
+}
+
+fn measurements(m: &Manifest) -> Result<(), Fault> {
+    let known = |place: &[Place], mode: &str| {
+        if MODES.contains(&mode) {
+            Ok(())
+        } else {
+            Err((place.to_vec(), format!("expected one of {MODES:?}, found {mode:?}")))
+        }
+    };
+    for (mode, half) in &m.interval90 {
+        let place = [Place::Key("interval90"), Place::Named(mode.clone())];
+        known(&place, mode)?;
+        if !(half.is_finite() && *half > 0.0) {
+            return Err((place.to_vec(), format!("expected a number above 0, found {half}")));
+        }
+    }
+    for (i, metric) in m.metrics.iter().enumerate() {
+        let place = |key| [Place::Key("metric"), Place::Member(i), Place::Key(key)];
+        known(&place("mode"), &metric.mode)?;
+        if !(metric.mae.is_finite() && metric.mae >= 0.0) {
+            return Err((place("mae").to_vec(), format!("expected a number from 0, found {}", metric.mae)));
+        }
+    }
+    Ok(())
+}
+
+/// Every needed role once, no path twice, no absolute path but the language model's.
+fn files(m: &Manifest) -> Result<(), Fault> {
+    let (mut roles, mut paths) = (HashSet::new(), HashSet::new());
+    for (i, file) in m.files.iter().enumerate() {
+        let at = |key, reason: String| Err((vec![Place::Key("file"), Place::Member(i), Place::Key(key)], reason));
+        if !roles.insert(file.role) && file.role != Role::Licence {
+            return at("role", format!("expected each role once, found {} again", file.role));
+        }
+        if !paths.insert(&file.path) {
+            return at("path", format!("expected each path once, found {:?} again", file.path.as_str()));
+        }
+        if file.path.is_external() && file.role != Role::Llm {
+            return at("path", format!("expected a path below the bundle's folder, found {:?}", file.path.as_str()));
+        }
+    }
+    for role in Role::REQUIRED {
+        ensure(roles.contains(&role), &["file"], || format!("expected a file of role {role}, found none"))?;
+    }
+    let llm = roles.contains(&Role::Llm);
+    ensure(llm == m.llm.is_some(), &["llm"], || {
+        let words = |there| if there { "one" } else { "none" };
+        format!(
+            "expected the table and a file of role llm or neither, found {} and {}",
+            words(m.llm.is_some()),
+            words(llm)
+        )
+    })
+}
+
+fn place(keys: &[&'static str]) -> Vec<Place> {
+    keys.iter().map(|key| Place::Key(key)).collect()
+}
+
+fn ensure(holds: bool, keys: &[&'static str], reason: impl FnOnce() -> String) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err((place(keys), reason())) }
+}
+
+fn equal(keys: &[&'static str], expected: u32, found: u32) -> Result<(), Fault> {
+    ensure(expected == found, keys, || format!("expected {expected}, found {found}"))
+}
+
+fn equal_presence(keys: &[&'static str], expected: bool, found: bool) -> Result<(), Fault> {
+    let words = |there| if there { "a value" } else { "none" };
+    ensure(expected == found, keys, || format!("expected {}, found {}", words(expected), words(found)))
+}
+
+/// A single line of at least `least` characters that shows on a terminal as it is.
+fn line(keys: &[&'static str], text: &str, least: usize) -> Result<(), Fault> {
+    let count = text.trim().chars().count();
+    let holds = (least..=LONGEST_LINE).contains(&count) && !text.chars().any(char::is_control);
+    ensure(holds, keys, || {
+        let found: String = text.chars().take(60).collect();
+        format!("expected one line of {least} to {LONGEST_LINE} characters, found {count}: {found:?}")
+    })
+}
+
+/// A network's own verdict on its sizes.
+fn network(keys: &[&'static str], verdict: crate::Result<()>) -> Result<(), Fault> {
+    verdict.map_err(|e| {
+        let reason = match e {
+            ModelError::Config { what, reason } => format!("{what}: {reason}"),
+            other => other.to_string(),
+        };
+        (place(keys), reason)
+    })
+}

@@ -1,0 +1,51 @@
+//! The projector's tensors by name, and recognising checkpoint files (spec checkpoint section 2).
+
+use super::config::ProjectorConfig;
+use crate::tensor::{NamedTensors, TensorSpec};
+use crate::{ModelError, Result};
+
+/// Input width of the published projectors for HuBERT-XL: 5 frames of 1280.
+const HUBERT_INPUT: usize = 6400;
+
+/// Every tensor of the projector, without the prefix `encoder_projector.`.
+pub fn parameters(config: &ProjectorConfig) -> Vec<TensorSpec> {
+    let ProjectorConfig { hidden, llm_width, .. } = *config;
+    vec![
+        TensorSpec::required("linear1.weight", [hidden, config.input_width()]),
+        TensorSpec::required("linear1.bias", [hidden]),
+        TensorSpec::required("linear2.weight", [llm_width, hidden]),
+        TensorSpec::required("linear2.bias", [llm_width]),
+    ]
+}
+
+/// Takes the projector out of a SLAM-LLM checkpoint and holds it against `config`.
+///
+/// The prefix `encoder_projector.` is removed; where it occurs, tensors with other prefixes belong to other parts that
+/// were trained along and are dropped.
+///
+/// # Errors
+/// [`ModelError::Config`] for the projector of another encoder; else [`ModelError::MissingTensor`],
+/// [`ModelError::ExtraTensor`] or [`ModelError::TensorShape`].
+pub fn recognise(config: &ProjectorConfig, mut tensors: NamedTensors) -> Result<NamedTensors> {
+    config.validate()?;
+    const PREFIX: &str = "encoder_projector.";
+    if tensors.names().any(|n| n.starts_with(PREFIX)) {
+        tensors.retain(|n| n.starts_with(PREFIX));
+        tensors = tensors.strip_prefixes(&[PREFIX]);
+    }
+    let expected = config.input_width();
+    match tensors.shape("linear1.weight") {
+        Some(&[_, HUBERT_INPUT]) if expected != HUBERT_INPUT => Err(ModelError::Config {
+            what: tensors.origin().into(),
+            reason: format!(
+                "this projector takes {HUBERT_INPUT} numbers per row (5 frames of HuBERT-XL, 1280 wide), expected \
+                 {expected} ({} frames of WavLM, {} wide); take the projector that was trained with WavLM",
+                config.k, config.encoder_width
+            ),
+        }),
+        _ => {
+            tensors.check("the projector", &parameters(config))?;
+            Ok(tensors)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `mien bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mien_runtime::bench::{BenchReport, BenchSettings, run as measure};
+use mien_runtime::default_bundle::choose;
+use mien_runtime::scorer::Scorer;
+
+use super::EngineArgs;
+use super::demo::{portrait, speech};
+use super::output::{self, Failure};
+use super::score::warn_untrained;
+use super::table::Table;
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// A recording of speech, repeated or cut to length [default: alsa-utils' recorded voice]
+    #[arg(long, value_name = "FILE")]
+    speech: Option<PathBuf>,
+    /// A portrait [default: the astronaut picture of scikit-image, if it is there]
+    #[arg(long, value_name = "PATH")]
+    face: Option<PathBuf>,
+    /// Length of the utterance in seconds
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+    /// Counted runs, after one that is not counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    runs: usize,
+    /// Measure without the language model
+    #[arg(long)]
+    no_llm: bool,
+    /// Split WavLM's time by the engine's operators
+    #[arg(long)]
+    operators: bool,
+    /// A JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    let speech = speech(args.speech.as_deref())?;
+    let face = match &args.face {
+        Some(face) => Some(face.clone()),
+        None => Some(portrait()).filter(|p| p.is_file()),
+    };
+    let chosen = choose(args.engine.bundle.as_deref())?;
+    let with_llm = !args.no_llm && chosen.bundle.manifest().llm.is_some();
+    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(with_llm))?;
+    warn_untrained(&scorer);
+    let settings = BenchSettings {
+        speech: &speech,
+        face: face.as_deref(),
+        seconds: args.seconds,
+        runs: args.runs,
+        with_llm,
+        operators: args.operators,
+    };
+    let report = measure(&mut scorer, &settings)?;
+    if args.json { output::json(&report) } else { print(&report, args.engine.threads) }
+}
+
+fn print(report: &BenchReport, threads: u16) -> Result<(), Failure> {
+    output::line(&format!(
+        "bundle {}  threads {threads}  utterance {:.2} s  faces {}",
+        report.bundle.name, report.seconds, report.faces
+    ))?;
+    output::line("")?;
+    let mut load = Table::new(&["loading", "ms"]);
+    for cost in &report.load {
+        load.row([cost.stage.to_string(), format!("{:.1}", cost.ms)]);
+    }
+    load.print()?;
+    output::line("")?;
+    let mut stages = Table::new(&["stage", "runs", "median ms", "p90 ms", "p99 ms", "real-time factor"]);
+    for stage in &report.stages {
+        stages.row([
+            stage.stage.to_string(),
+            stage.spread.runs.to_string(),
+            format!("{:.2}", stage.spread.median_ms),
+            format!("{:.2}", stage.spread.p90_ms),
+            format!("{:.2}", stage.spread.p99_ms),
+            format!("{:.4}", stage.real_time_factor),
+        ]);
+    }
+    stages.print()?;
+    output::line("")?;
+    let mebibytes = |bytes: Option<u64>| bytes.map_or("unknown".into(), |b| format!("{} MiB", b >> 20));
+    output::line(&format!(
+        "memory after loading {}, peak {}",
+        mebibytes(report.loaded_bytes),
+        mebibytes(report.peak_bytes)
+    ))?;
+    if !report.operators.is_empty() {
+        output::line("")?;
+        let mut operators = Table::new(&["WavLM operator", "nodes", "ms", "share"]);
+        for share in &report.operators {
+            operators.row([
+                share.operator.clone(),
+                share.nodes.to_string(),
+                format!("{:.1}", share.ms),
+                format!("{:.1} %", share.percent),
+            ]);
+        }
+        operators.print()?;
+    }
+    Ok(())
+}

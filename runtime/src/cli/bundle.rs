@@ -1,0 +1,167 @@
+//! `mien bundle`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use mien_models::bundle::{Bundle, DrySize, make_dry};
+use mien_runtime::RuntimeError;
+use mien_runtime::default_bundle::DRY_SEED;
+use serde_json::json;
+
+use super::output::{self, Failure};
+use super::table::Table;
+
+#[derive(Args)]
+pub(crate) struct BundleArgs {
+    #[command(subcommand)]
+    command: BundleCommand,
+}
+
+#[derive(Subcommand)]
+enum BundleCommand {
+    /// Hold every file against its size and SHA-256.
+    Verify(PlaceArgs),
+    /// Show what a bundle is, what it needs and where its parts come from.
+    Info(PlaceArgs),
+    /// Make a bundle of all architectures with formula weights: it proves that everything runs, its scores mean nothing.
+    Dry(DryArgs),
+}
+
+#[derive(Args)]
+struct PlaceArgs {
+    /// The bundle's folder
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// A JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct DryArgs {
+    /// The folder to make; one that is there is kept as DIR.previous
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Sizes of the networks
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    /// Seed of the formula weights
+    #[arg(long, default_value_t = DRY_SEED)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    /// Every architecture at small width, with a small language model.
+    Small,
+    /// WavLM-Large, MA-Net and the fusion at true size; no language model.
+    True,
+}
+
+impl BundleArgs {
+    /// Whether errors are wanted as objects.
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            BundleCommand::Verify(args) | BundleCommand::Info(args) => args.json,
+            BundleCommand::Dry(_) => false,
+        }
+    }
+}
+
+pub(crate) fn run(args: &BundleArgs) -> Result<(), Failure> {
+    match &args.command {
+        BundleCommand::Verify(place) => verify(place),
+        BundleCommand::Info(place) => info(place),
+        BundleCommand::Dry(dry) => make(dry),
+    }
+}
+
+fn make(args: &DryArgs) -> Result<(), Failure> {
+    let size = match args.size {
+        Size::Small => DrySize::Small,
+        Size::True => DrySize::True,
+    };
+    make_dry(&args.out, size, args.seed).map_err(RuntimeError::Bundle)?;
+    let bundle = Bundle::open(&args.out).map_err(RuntimeError::Bundle)?;
+    output::line(&format!("{}  {}", bundle.digest(), args.out.display()))
+}
+
+fn verify(args: &PlaceArgs) -> Result<(), Failure> {
+    let found = Bundle::verify(&args.folder).map_err(RuntimeError::Bundle)?;
+    if args.json {
+        let files: Vec<_> = found
+            .files()
+            .iter()
+            .map(|f| {
+                let fault = f.fault.as_ref().map(ToString::to_string);
+                json!({ "role": f.entry.role, "path": f.entry.path, "bytes": f.entry.bytes, "fault": fault })
+            })
+            .collect();
+        output::json(
+            &json!({ "digest": found.digest(), "holds": found.holds(), "files": files, "extra": found.extra_files() }),
+        )?;
+    } else {
+        let mut table = Table::new(&["file", "role", "bytes", "verdict"]);
+        for file in found.files() {
+            let verdict = if file.fault.is_none() { "holds" } else { "DIFFERS" };
+            table.row([
+                file.entry.path.to_string(),
+                file.entry.role.to_string(),
+                file.entry.bytes.to_string(),
+                verdict.into(),
+            ]);
+        }
+        for extra in found.extra_files() {
+            table.row([extra.display().to_string(), "-".into(), "-".into(), "not listed".into()]);
+        }
+        table.print()?;
+    }
+    found.into_bundle().map_err(RuntimeError::Bundle)?;
+    Ok(())
+}
+
+fn info(args: &PlaceArgs) -> Result<(), Failure> {
+    let bundle = Bundle::open(&args.folder).map_err(RuntimeError::Bundle)?;
+    let m = bundle.manifest();
+    if args.json {
+        return output::json(&json!({ "digest": bundle.digest(), "manifest": m }));
+    }
+    output::line(&format!("{} {}  (made by {})", m.name, m.version, m.created_by))?;
+    output::line(&format!("sha256   {}", bundle.digest()))?;
+    let trained = if m.trained { "yes" } else { "NO: scores mean nothing" };
+    output::line(&format!("trained  {trained}"))?;
+    if !m.statement.is_empty() {
+        output::line(&format!("says     {}", m.statement))?;
+    }
+    let mebibytes = |bytes: u64| bytes >> 20;
+    let with_llm =
+        m.memory.with_llm.map_or("no language model".into(), |b| format!("{} MiB with language model", mebibytes(b)));
+    output::line(&format!("memory   {} MiB without, {with_llm}", mebibytes(m.memory.without_llm)))?;
+    output::line(&format!(
+        "method   audio layer {}, text layers {:?}, simulated {:?}, MIA {:?} (residual {:?}), padding {:?}",
+        m.method.audio_layer,
+        m.method.text_layers,
+        m.method.simulated_layers,
+        m.fusion.mia,
+        m.fusion.mia_residual,
+        m.fusion.padding
+    ))?;
+    for metric in &m.metrics {
+        output::line(&format!(
+            "error    {}: MAE {:.4} over {} clips ({})",
+            metric.mode, metric.mae, metric.clips, metric.protocol
+        ))?;
+    }
+    output::line("")?;
+    let mut table = Table::new(&["file", "role", "bytes", "licence", "source"]);
+    for file in &m.files {
+        table.row([
+            file.path.to_string(),
+            file.role.to_string(),
+            file.bytes.to_string(),
+            file.licence.clone(),
+            file.source.clone(),
+        ]);
+    }
+    table.print()
+}

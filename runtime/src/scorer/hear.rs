@@ -1,0 +1,32 @@
+//! Hearing: sound to audio rows, and to what the projector takes.
+
+use mien_models::bundle::{Bundle, Role};
+use mien_models::engine::OperatorTime;
+use mien_models::wavlm::{Wavlm, WavlmFeatures, WavlmSession};
+
+use crate::{Result, RuntimeError};
+
+pub(super) struct Ear {
+    session: WavlmSession,
+}
+
+impl Ear {
+    pub(super) fn open(bundle: &Bundle) -> Result<Self> {
+        let manifest = bundle.manifest();
+        let session = bundle
+            .path(Role::Wavlm)
+            .and_then(|path| Wavlm::load(&path, &manifest.wavlm, manifest.method.audio_layer))
+            .and_then(|wavlm| wavlm.with_longest_seconds(manifest.audio.longest_utterance_s).session())
+            .map_err(RuntimeError::Bundle)?;
+        Ok(Self { session })
+    }
+
+    pub(super) fn hear(&mut self, samples: &[f32]) -> Result<WavlmFeatures> {
+        self.session.run(samples).map_err(RuntimeError::stage("WavLM"))
+    }
+
+    pub(super) fn profile(&mut self, samples: &[f32]) -> Result<Vec<OperatorTime>> {
+        let (_, times) = self.session.run_profiled(samples).map_err(RuntimeError::stage("WavLM"))?;
+        Ok(times)
+    }
+}

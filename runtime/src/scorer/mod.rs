@@ -1,0 +1,249 @@
+//! One utterance through every part of the method: hear, see, read, fuse.
+
+mod hear;
+mod read;
+mod see;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use mien_capture::{Pictures, Span};
+use mien_models::bundle::{Bundle, Manifest, Role};
+use mien_models::engine::{OperatorTime, set_threads};
+use mien_models::fusion::{Fusion, FusionInput};
+use mien_models::tensor::Tensor;
+
+use crate::mode::{Mode, Presence, TextMode};
+use crate::record::{BundleMark, Latency, Record};
+use crate::speech::SegmentSettings;
+use crate::{Result, RuntimeError};
+
+use hear::Ear;
+use read::Reader;
+use see::Eye;
+pub use verdict::Score;
+
+/// How the networks are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScorerSettings {
+    /// Threads for matrix products.
+    pub threads: usize,
+    /// Threads of the language model.
+    pub llm_threads: usize,
+    /// Positions of the language model's context; the model's own limit may be lower.
+    pub llm_context: usize,
+    /// Whether the language model is loaded.
+    pub with_llm: bool,
+}
+
+/// One utterance to score.
+#[derive(Debug)]
+pub struct Utterance<'a> {
+    /// Its sound: mono, 16 kHz, [-1, 1].
+    pub samples: Option<&'a [f32]>,
+    /// The clip's pictures, and the part of them that belongs to the utterance (all where `None`).
+    pub pictures: Option<(&'a Pictures, Option<Span>)>,
+    /// Its text.
+    pub text: TextInput,
+}
+
+/// Where an utterance's text comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextInput {
+    /// The transcript.
+    Real(String),
+    /// Simulated from sound.
+    Simulate,
+    /// None.
+    Absent,
+}
+
+/// Time to load and prepare one network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadTime {
+    /// The network.
+    pub stage: &'static str,
+    /// Wall-clock time.
+    pub time: Duration,
+}
+
+/// All networks of a bundle, loaded; one utterance at a time.
+pub struct Scorer {
+    manifest: Manifest,
+    mark: BundleMark,
+    ear: Ear,
+    eye: Eye,
+    reader: Option<Reader>,
+    fusion: Fusion,
+    load_times: Vec<LoadTime>,
+}
+
+impl Scorer {
+    /// Loads the networks of a verified bundle.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
+    /// wanted and the bundle has none.
+    pub fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
+        set_threads(settings.threads);
+        let manifest = bundle.manifest().clone();
+        let mut load_times = Vec::new();
+        let mut timed = |stage, start: Instant| load_times.push(LoadTime { stage, time: start.elapsed() });
+        let start = Instant::now();
+        let ear = Ear::open(bundle)?;
+        timed("wavlm", start);
+        let start = Instant::now();
+        let eye = Eye::open(bundle)?;
+        timed("manet", start);
+        let start = Instant::now();
+        let reader = if settings.with_llm { Some(Reader::open(bundle, settings)?) } else { None };
+        if reader.is_some() {
+            timed("llm", start);
+        }
+        let start = Instant::now();
+        let fusion = bundle
+            .path(Role::Fusion)
+            .and_then(|path| Fusion::load(&path, &manifest.fusion))
+            .map_err(RuntimeError::Bundle)?;
+        timed("fusion", start);
+        let mark =
+            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
+        Ok(Self { manifest, mark, ear, eye, reader, fusion, load_times })
+    }
+
+    /// What each network's loading cost.
+    pub fn load_times(&self) -> &[LoadTime] {
+        &self.load_times
+    }
+
+    /// The bundle's name and digest.
+    pub fn mark(&self) -> &BundleMark {
+        &self.mark
+    }
+
+    /// What every output of this bundle must say; `None` for trained weights without a statement.
+    pub fn statement(&self) -> Option<&str> {
+        let statement = self.manifest.statement.as_str();
+        match (statement.is_empty(), self.manifest.trained) {
+            (false, _) => Some(statement),
+            (true, false) => Some("untrained weights: scores mean nothing"),
+            (true, true) => None,
+        }
+    }
+
+    /// Speech segmentation as this bundle wants it.
+    pub fn segment_settings(&self) -> SegmentSettings {
+        SegmentSettings { longest_s: self.manifest.audio.longest_utterance_s, ..Default::default() }
+    }
+
+    /// Scores one utterance. Nothing is kept from the utterance before.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Stage`] naming the stage; [`RuntimeError::Clip`] for a picture that cannot be decoded;
+    /// [`RuntimeError::Transcript`] for a transcript that does not fit the language model.
+    pub fn score(&mut self, utterance: Utterance<'_>) -> Result<Score> {
+        let mut notes = Vec::new();
+        let mut latency = Latency::default();
+
+        let start = Instant::now();
+        let heard = utterance.samples.map(|s| self.ear.hear(s)).transpose()?;
+        latency.wavlm = millis(start);
+
+        let start = Instant::now();
+        let rows = match utterance.pictures {
+            Some((pictures, span)) => self.eye.see(pictures.within(span))?,
+            None => self.eye.nothing(),
+        };
+        latency.manet = millis(start);
+
+        let start = Instant::now();
+        let last = heard.as_ref().map(|h| &h.last);
+        let read = match &mut self.reader {
+            Some(reader) => reader.read(&utterance.text, last)?,
+            None => read::Reading::absent(self.manifest.fusion.text),
+        };
+        latency.llm = millis(start);
+        notes.extend(read.note);
+
+        let start = Instant::now();
+        let audio = heard.as_ref().map(|h| &h.audio);
+        let no_audio = Tensor::zeros([0, self.manifest.fusion.audio]);
+        let input = FusionInput {
+            audio: audio.unwrap_or(&no_audio),
+            text: &read.rows,
+            video: &rows,
+            text_missing: read.mode != TextMode::Real,
+        };
+        let mut outputs = self.fusion.run(&[input]).map_err(RuntimeError::stage("fusion"))?;
+        latency.fusion = millis(start);
+        let Some(output) = outputs.pop() else {
+            return Err(RuntimeError::Request {
+                what: "fusion".into(),
+                reason: "no output for one utterance, expected one; please report this".into(),
+            });
+        };
+        let mode = Mode { audio: Presence::of(audio.is_some()), text: read.mode, face: Presence::of(rows.rows() > 0) };
+        Ok(Score { output, mode, transcript: read.transcript, latency, notes })
+    }
+
+    /// Whether any of `pictures` shows a face.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Clip`] for a picture that cannot be decoded.
+    pub fn sees_a_face(&mut self, pictures: &Pictures) -> Result<bool> {
+        self.eye.sees_a_face(pictures.frames())
+    }
+
+    /// The record of a stretch in which there is nothing to score.
+    pub fn nothing_to_score(&self, seq: u64, file: &str, span: Span, why: &str) -> Record {
+        Record {
+            schema: crate::record::SCHEMA,
+            seq,
+            revision: 1,
+            file: file.into(),
+            start_s: span.start().as_secs_f64(),
+            end_s: span.end().as_secs_f64(),
+            valence: None,
+            interval90: None,
+            mode: None,
+            weights: None,
+            views: None,
+            transcript: None,
+            latency_ms: None,
+            bundle: self.mark.clone(),
+            dropped: Default::default(),
+            notes: vec![why.into()],
+        }
+    }
+
+    /// The bundle in a few lines for people.
+    pub fn summary(&self) -> Vec<String> {
+        let m = &self.manifest;
+        let mut lines = vec![
+            format!("bundle  {} {}  sha256 {}", m.name, m.version, self.mark.digest),
+            format!(
+                "WavLM   {} blocks, width {}; audio rows from block {}",
+                m.wavlm.layers, m.wavlm.hidden, m.method.audio_layer
+            ),
+            format!("MA-Net  {} numbers per face", m.manet.embedding()),
+            format!(
+                "fusion  audio {}, text {}, video {}; MIA {:?}",
+                m.fusion.audio, m.fusion.text, m.fusion.video, m.fusion.mia
+            ),
+        ];
+        lines.extend(self.statement().map(|s| format!("NOTE    {s}")));
+        lines
+    }
+
+    /// Runs WavLM alone on `samples` and gives the time of each operator kind.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Stage`].
+    pub fn profile_wavlm(&mut self, samples: &[f32]) -> Result<Vec<OperatorTime>> {
+        self.ear.profile(samples)
+    }
+}
+
+fn millis(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}

@@ -1,0 +1,108 @@
+//! Reading: a transcript, or sound, to text rows.
+
+use mien_models::ModelError;
+use mien_models::bundle::{Bundle, Manifest, Role};
+use mien_models::llama::{LayerSet, Llama, LlamaRequirement, LlamaSettings};
+use mien_models::projector::Projector;
+use mien_models::tensor::Tensor;
+
+use super::{ScorerSettings, TextInput};
+use crate::mode::TextMode;
+use crate::{Result, RuntimeError};
+
+/// Rows computed together.
+const BATCH: usize = 512;
+
+pub(super) struct Reader {
+    llama: Llama,
+    projector: Projector,
+    text_layers: LayerSet,
+    simulated_layers: LayerSet,
+    manifest: Manifest,
+}
+
+/// Text rows of one utterance.
+pub(super) struct Reading {
+    /// [T, width].
+    pub(super) rows: Tensor,
+    pub(super) mode: TextMode,
+    pub(super) transcript: Option<String>,
+    pub(super) note: Option<String>,
+}
+
+impl Reading {
+    /// No text: no rows; the fusion puts a zero row there.
+    pub(super) fn absent(width: usize) -> Self {
+        Self { rows: Tensor::zeros([0, width]), mode: TextMode::Absent, transcript: None, note: None }
+    }
+}
+
+impl Reader {
+    pub(super) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
+        let manifest = bundle.manifest();
+        let Some(llm) = &manifest.llm else {
+            return Err(RuntimeError::Request {
+                what: "language model".into(),
+                reason: format!("bundle {} has none; score with --no-llm, or use another bundle", manifest.name),
+            });
+        };
+        let open = || {
+            let path = bundle.path(Role::Llm)?;
+            let n_ctx = settings.llm_context.min(llm.context_length);
+            let llama_settings = LlamaSettings {
+                n_threads: settings.llm_threads,
+                n_ctx,
+                n_batch: BATCH.min(n_ctx),
+                ..Default::default()
+            };
+            let requirement = LlamaRequirement { embedding_length: manifest.fusion.text, ..llm.requirement() };
+            let llama = Llama::load(&path, &requirement, &llama_settings)?;
+            let layers = llama.layers();
+            Ok(Self {
+                text_layers: LayerSet::of(manifest.method.text_layers.iter().copied(), layers)?,
+                simulated_layers: LayerSet::of(manifest.method.simulated_layers.iter().copied(), layers)?,
+                llama,
+                projector: Projector::load(&bundle.path(Role::Projector)?, &manifest.projector)?,
+                manifest: manifest.clone(),
+            })
+        };
+        open().map_err(RuntimeError::Bundle)
+    }
+
+    /// Text rows for `text`; `last` is WavLM's last layer, if there is sound.
+    pub(super) fn read(&mut self, text: &TextInput, last: Option<&Tensor>) -> Result<Reading> {
+        match (text, last) {
+            (TextInput::Real(transcript), _) => self.real(transcript),
+            (TextInput::Simulate, Some(last)) => self.simulated(last),
+            (TextInput::Simulate, None) | (TextInput::Absent, _) => Ok(Reading::absent(self.manifest.fusion.text)),
+        }
+    }
+
+    fn real(&mut self, transcript: &str) -> Result<Reading> {
+        let rows =
+            self.llama.real_text(transcript, &self.text_layers, self.manifest.method.keep_bos).map_err(
+                |e| match e {
+                    // Too long a text is the giver's to mend, not a fault of the model.
+                    ModelError::Llama { reason, .. } => RuntimeError::Transcript { origin: "given".into(), reason },
+                    source => RuntimeError::Stage { stage: "language model", source },
+                },
+            )?;
+        let note = transcript.trim().is_empty().then(|| "empty transcript: one zero row stands for the text".into());
+        Ok(Reading { rows, mode: TextMode::Real, transcript: Some(transcript.into()), note })
+    }
+
+    fn simulated(&mut self, last: &Tensor) -> Result<Reading> {
+        let method = &self.manifest.method;
+        let rows = self.projector.run(last).map_err(RuntimeError::stage("projector"))?;
+        let simulated = self
+            .llama
+            .simulate(&rows, &method.prompt, &self.simulated_layers, method.max_new_tokens)
+            .map_err(RuntimeError::stage("language model"))?;
+        Ok(Reading {
+            rows: simulated.states,
+            mode: TextMode::Simulated,
+            transcript: Some(simulated.transcript),
+            note: simulated.warning.map(|w| w.to_string()),
+        })
+    }
+}

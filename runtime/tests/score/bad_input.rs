@@ -1,0 +1,97 @@
+//! Faults in what the user gives: one clear line, the right exit code, nothing half done.
+
+use std::path::Path;
+
+use crate::material::{Material, SPEECH, mien};
+
+/// The error of scoring `path`, which must be bad input.
+fn refused(path: &Path) -> String {
+    let run = mien(&["score", path.to_str().unwrap(), "--json", "--no-llm"]);
+    assert_eq!(run.stdout, "", "nothing is scored");
+    let error = run.error(3);
+    assert!(error.contains(path.file_name().unwrap().to_str().unwrap()), "the file is named: {error}");
+    error
+}
+
+#[test]
+fn media_that_cannot_be_read_are_named() {
+    let material = Material::new();
+    refused(&material.path("missing.wav"));
+    refused(&material.file("empty.wav", b""));
+    refused(&material.file("text.wav", b"this is no sound at all, however long one looks at it"));
+    refused(&material.file("text.mp4", b"nor is this a film, however long one looks at it, not at all"));
+    let folder = material.path("nothing");
+    std::fs::create_dir(&folder).unwrap();
+    refused(&folder);
+}
+
+#[test]
+fn truncated_media_are_an_error_not_a_shorter_clip() {
+    let material = Material::new();
+    let whole = std::fs::read(SPEECH).unwrap();
+    refused(&material.file("half.wav", &whole[..whole.len() / 2]));
+    refused(&material.file("head.wav", &whole[..30]));
+    let film = std::fs::read(material.film()).unwrap();
+    refused(&material.file("half.mp4", &film[..film.len() / 2]));
+}
+
+#[test]
+fn a_video_codec_that_is_not_supported_is_named() {
+    let material = Material::new();
+    let film = material.ffmpeg("mpeg4.mp4", &["-f", "lavfi", "-i", "testsrc2=d=1:r=10", "-c:v", "mpeg4"]);
+    assert!(refused(&film).contains("codec"));
+}
+
+#[test]
+fn a_bad_clip_among_good_ones_costs_only_itself() {
+    let material = Material::new();
+    let bad = material.file("bad.wav", b"");
+    let run = mien(&["score", bad.to_str().unwrap(), SPEECH, "--json", "--no-llm"]);
+    let error = run.error(3);
+    assert!(error.contains("bad.wav"), "{error}");
+    let records = run.lines();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["seq"], 0);
+}
+
+#[test]
+fn transcripts_that_cannot_be_used_are_refused_before_any_model_is_loaded() {
+    let material = Material::new();
+    let error = mien(&["score", SPEECH, "--text", "bell \u{7} rings"]).error(3);
+    assert!(error.contains("U+0007"), "{error}");
+    let binary = material.file("binary.txt", &[0xff, 0xfe, 0x00]);
+    assert!(mien(&["score", SPEECH, "--text-file", binary.to_str().unwrap()]).error(3).contains("UTF-8"));
+    let odd = material.file("said.doc", b"hello");
+    assert!(mien(&["score", SPEECH, "--text-file", odd.to_str().unwrap()]).error(3).contains(".srt"));
+}
+
+#[test]
+fn a_hundred_thousand_words_are_refused_with_the_limit() {
+    let material = Material::new();
+    let words = material.file("words.txt", "word ".repeat(100_000).as_bytes());
+    let error = mien(&["score", SPEECH, "--text-file", words.to_str().unwrap()]).error(3);
+    assert!(error.contains("tokens"), "{error}");
+}
+
+#[test]
+fn wrong_usage_is_code_2() {
+    for args in [
+        &["score"][..],
+        &["score", SPEECH, "--text", "a", "--no-llm"],
+        &["score", SPEECH, "--threads", "0"],
+        &["nonsense"],
+        &["bench", "--runs", "0"],
+    ] {
+        let run = mien(args);
+        assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+}
+
+#[test]
+fn errors_are_objects_where_json_is_asked_for() {
+    let run = mien(&["score", "/nonexistent.wav", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&run.error(3)).unwrap();
+    assert_eq!(object["error"]["exit_code"], 3);
+    assert_eq!(object["error"]["kind"], "clip");
+}

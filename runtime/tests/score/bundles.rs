@@ -1,0 +1,88 @@
+//! Faults in a bundle: exit code 5, before anything is parsed.
+
+use std::path::{Path, PathBuf};
+
+use crate::material::{Material, SPEECH, mien};
+
+fn dry(material: &Material) -> PathBuf {
+    let path = material.path("dry");
+    let run = mien(&["bundle", "dry", "--out", path.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    path
+}
+
+fn score(bundle: &Path) -> crate::material::Run {
+    mien(&["score", SPEECH, "--json", "--bundle", bundle.to_str().unwrap()])
+}
+
+#[test]
+fn a_dry_bundle_verifies_and_says_what_it_is() {
+    let material = Material::new();
+    let path = dry(&material);
+    let path = path.to_str().unwrap();
+    let verified = mien(&["bundle", "verify", path]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    let info = mien(&["bundle", "info", path, "--json"]);
+    assert_eq!(info.code, 0, "{}", info.stderr);
+    let object: serde_json::Value = serde_json::from_str(&info.stdout).unwrap();
+    assert_eq!(object["manifest"]["trained"], false);
+    let again = Material::new();
+    let twin = dry(&again);
+    let twin = mien(&["bundle", "info", twin.to_str().unwrap(), "--json"]);
+    let twin: serde_json::Value = serde_json::from_str(&twin.stdout).unwrap();
+    assert_eq!(object["digest"], twin["digest"], "the same seed makes the same bundle");
+}
+
+#[test]
+fn a_flipped_byte_in_any_file_is_found() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    let files: Vec<_> = std::fs::read_dir(&bundle).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(files.len() >= 8, "{files:?}");
+    for file in files {
+        let whole = std::fs::read(&file).unwrap();
+        let mut flipped = whole.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 0x10;
+        std::fs::write(&file, &flipped).unwrap();
+        let run = score(&bundle);
+        // The manifest is the one file that no digest covers; a flipped byte there may hit a comment or a name.
+        if file.file_name().unwrap() == "manifest.toml" {
+            assert!(run.code == 0 || run.code == 5, "{}", run.stderr);
+        } else {
+            let error = run.error(5);
+            assert!(error.contains(file.file_name().unwrap().to_str().unwrap()), "{error}");
+            assert_eq!(run.stdout, "");
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+    assert_eq!(score(&bundle).code, 0, "the restored bundle works");
+}
+
+#[test]
+fn manifest_faults_are_named() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    let manifest = bundle.join("manifest.toml");
+    let good = std::fs::read_to_string(&manifest).unwrap();
+    let with = |text: String| {
+        std::fs::write(&manifest, text).unwrap();
+        score(&bundle).error(5)
+    };
+    assert!(with(format!("surprise = 1\n{good}")).contains("surprise"));
+    assert!(with(good.replacen("trained = false", "trained = \"no\"", 1)).contains("trained"));
+    assert!(with(good.replacen("schema = 1", "schema = 99", 1)).contains("schema"));
+    assert!(with("not toml at all [".into()).contains("manifest.toml"));
+    std::fs::remove_file(&manifest).unwrap();
+    assert!(score(&bundle).error(5).contains("manifest.toml"));
+    assert!(mien(&["score", SPEECH, "--bundle", "/nonexistent"]).error(5).contains("nonexistent"));
+}
+
+#[test]
+fn a_missing_file_is_found() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    let weights = bundle.join("wavlm.weights");
+    std::fs::remove_file(&weights).unwrap();
+    assert!(score(&bundle).error(5).contains("wavlm.weights"));
+}

@@ -1,0 +1,9 @@
+//! The device program as its users meet it: the real binary on real files, judged by output, exit code and messages.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod bundles;
+mod determinism;
+mod material;
+mod modes;
