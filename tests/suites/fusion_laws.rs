@@ -3,8 +3,8 @@
 
 use mien_models::engine::{Input, LoadedGraph};
 use mien_models::fusion::{
-    Fusion, FusionConfig, FusionInput, FusionOutput, Mia, MiaResidual, PaddedLengths, Padding, build, contract, parameters,
-    recognise,
+    Fusion, FusionConfig, FusionInput, FusionOutput, Mia, MiaResidual, PaddedLengths, Padding, build, contract,
+    parameters, recognise,
 };
 use mien_models::tensor::{NamedTensors, Tensor, TensorSpec, formula, write_safetensors};
 use mien_models::{ModelError, Result};

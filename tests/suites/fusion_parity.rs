@@ -4,16 +4,14 @@
 mod losses;
 mod umca;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use losses::{Losses, rnc};
-use mien_models::engine::{Input, LoadedGraph};
 use mien_models::fusion::{
-    Fusion, FusionConfig, FusionInput, FusionOutput, Mia, MiaResidual, PaddedLengths, Padding, build, contract,
-    parameters, recognise,
+    Fusion, FusionConfig, FusionInput, FusionOutput, Mia, MiaResidual, Padding, build, parameters, recognise,
 };
-use mien_models::tensor::{NamedTensors, Tensor, TensorSpec, formula, write_safetensors};
-use mien_models::{ModelError, Result};
+use mien_models::tensor::{NamedTensors, Tensor, formula};
+use mien_tests::golden_folder;
 use umca::{Exact, Umca};
 
 fn network(config: &FusionConfig, tensors: NamedTensors) -> Fusion {
@@ -24,8 +22,7 @@ fn network(config: &FusionConfig, tensors: NamedTensors) -> Fusion {
 }
 
 fn golden_files() -> Vec<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let folder = std::env::var_os("MIEN_GOLDEN").map_or(default, PathBuf::from);
+    let folder = golden_folder();
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
         .map(|entry| entry.unwrap().path())

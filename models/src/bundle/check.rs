@@ -90,9 +90,9 @@ fn check(m: &Manifest) -> Result<(), Fault> {
 /// Every network by itself, and the widths at which they meet.
 fn sizes(m: &Manifest) -> Result<(), Fault> {
     network(&["wavlm"], m.wavlm.validate())?;
-    network(&["manet"], m.manet.check())?;
+    network(&["manet"], m.manet.validate())?;
     network(&["projector"], m.projector.validate())?;
-    network(&["fusion"], m.fusion.check())?;
+    network(&["fusion"], m.fusion.validate())?;
     let meets = |place: &[&'static str], whose: &str, expected: usize, found: usize| {
         ensure(expected == found, place, || format!("expected {expected}, the {whose}, found {found}"))
     };

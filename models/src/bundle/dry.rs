@@ -111,9 +111,9 @@ fn write_graphs(writer: &mut BundleWriter, sizes: &Sizes, seed: u64, origin: Ori
     let Sizes { wavlm, manet, projector, fusion, .. } = sizes;
     let taps = [sizes.audio_layer];
     wavlm::build(wavlm, &formula(wavlm::parameters(wavlm)), &taps, &folder.join("wavlm.onnx"))?;
-    manet::export(formula(manet::parameters(manet)), manet, &folder.join("manet.onnx"))?;
+    manet::build(manet, &formula(manet::parameters(manet)), &folder.join("manet.onnx"))?;
     projector::build(projector, &formula(projector::parameters(projector)), &folder.join("projector.onnx"))?;
-    fusion::export(formula(fusion::parameters(fusion)), fusion, &folder.join("fusion.onnx"))?;
+    fusion::build(fusion, &formula(fusion::parameters(fusion)), &folder.join("fusion.onnx"))?;
     for (role, path) in [
         (Role::Wavlm, "wavlm.onnx"),
         (Role::WavlmWeights, "wavlm.weights"),
