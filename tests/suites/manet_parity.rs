@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use mien_models::manet::{FACE_CHANNELS, FACE_SIDE, Manet, ManetConfig, ManetOutput, build, parameters, recognise};
 use mien_models::tensor::{NamedTensors, Tensor, TensorSpec, formula, write_safetensors};
 use mien_models::{ModelError, Result};
+use mien_tests::{golden_folder, relative_difference};
 
 /// Small enough for quick tests; every kind of layer is there.
 const SMALL: ManetConfig = ManetConfig { width: 8, classes: 5 };
 
 fn golden_files() -> Vec<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let folder = std::env::var_os("MIEN_GOLDEN").map_or(default, PathBuf::from);
+    let folder = golden_folder();
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -57,10 +57,9 @@ fn outputs_are_those_of_the_original_module() {
         let ManetOutput { embedding, logits_1, logits_2 } = manet.run(&faces(seed, batch)).unwrap();
         for (name, ours) in [("embedding", embedding), ("logits_1", logits_1), ("logits_2", logits_2)] {
             let theirs = golden.get(name, ours.shape()).unwrap();
-            let largest = theirs.iter().fold(0f32, |m, v| m.max(v.abs()));
-            let error = ours.data().iter().zip(theirs.iter()).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-            println!("{}: {name} {:?}: {:.1e} of its largest value", file.display(), ours.shape(), error / largest);
-            assert!(error <= 1e-4 * largest, "{}: {name} differs by {error:e} of {largest}", file.display());
+            let error = relative_difference(ours.data(), &theirs);
+            println!("{}: {name} {:?}: {error:.1e} of its largest value", file.display(), ours.shape());
+            assert!(error <= 1e-4, "{}: {name} differs by {error:e} of its largest value", file.display());
         }
     }
 }

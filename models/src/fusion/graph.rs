@@ -40,12 +40,12 @@ const OUTPUTS: [(&str, &[usize]); 8] = [
 /// Outputs, all f32: the fields of [`super::FusionOutput`] by name, each with a leading axis B.
 pub fn contract(config: &FusionConfig) -> GraphContract {
     let features = STREAMS.iter().zip(config.widths());
-    let features = features.map(|((name, _), width)| TensorContract::f32(*name, [None, None, Some(width)]));
-    let masks = MASKS.iter().map(|name| TensorContract::bool(*name, [None, None]));
+    let features = features.map(|(&(name, _), width)| TensorContract::f32(name, [None, None, Some(width)]));
+    let masks = MASKS.iter().map(|&name| TensorContract::bool(name, [None, None]));
     let missing = (config.mia == Mia::On).then(|| TensorContract::bool(TEXT_MISSING, [None]));
-    let outputs = OUTPUTS.iter().map(|(name, axes)| {
+    let outputs = OUTPUTS.iter().map(|&(name, axes)| {
         let axes: Vec<_> = std::iter::once(None).chain(axes.iter().copied().map(Some)).collect();
-        TensorContract::f32(*name, axes)
+        TensorContract::f32(name, axes)
     });
     GraphContract { model: MODEL, inputs: features.chain(masks).chain(missing).collect(), outputs: outputs.collect() }
 }
