@@ -99,7 +99,7 @@ impl FaceTracker {
     /// is at most 0.2 s old, in which a sitting person's head stays inside the crop's margin. A picture on which the
     /// detector fails counts as one without a face, with a warning in the log.
     pub fn observe(&mut self, frame: &RgbFrame) -> Option<FaceBox> {
-        let searched = self.seen % u64::from(self.settings.every) == 0;
+        let searched = self.seen.is_multiple_of(u64::from(self.settings.every));
         self.seen += 1;
         if !searched {
             return self.choice.held;
