@@ -13,8 +13,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The device is offline: nothing that opens connections, speaks TLS or resolves names.
-const NEVER_ON_THE_DEVICE: &[&str] =
-    &["attohttpc", "curl", "hickory-resolver", "hyper", "isahc", "native-tls", "openssl", "openssl-sys", "reqwest", "rustls", "tokio", "ureq"];
+const NEVER_ON_THE_DEVICE: &[&str] = &[
+    "attohttpc",
+    "curl",
+    "hickory-resolver",
+    "hyper",
+    "isahc",
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "ureq",
+];
 
 fn cargo(args: &[&str]) -> String {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());

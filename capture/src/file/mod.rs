@@ -4,6 +4,7 @@ mod folder;
 mod format;
 mod guard;
 mod id3;
+mod mixer;
 mod mp4;
 mod ogg;
 mod picture;

@@ -194,6 +194,61 @@ fn a_late_track_is_late() {
     assert_eq!(media.audio.unwrap().duration_s(), 1.0);
 }
 
+/// Phones change the time between pictures with the light.
+#[test]
+fn times_follow_the_table_where_the_pace_varies() {
+    let dir = folder();
+    let path = dir.path().join("varying.mp4");
+    let luma = "geq=lum='16+2*mod(N,100)':cb=128:cr=128,format=yuv420p";
+    let source = format!("nullsrc=s=64x48:r=25:d=4,{luma},select='mod(n,3)*gte(n,5)'");
+    let x264 = "bframes=3:b-adapt=0:threads=1";
+    ffmpeg(&[
+        "-f",
+        "lavfi",
+        "-i",
+        &source,
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=440:r=16000:d=4",
+        "-vsync",
+        "vfr",
+        "-c:v",
+        "libx264",
+        "-crf",
+        "10",
+        "-x264-params",
+        x264,
+        "-c:a",
+        "aac",
+        text(&path),
+    ]);
+    let media = file::open(&path).unwrap();
+    assert_eq!(media.audio.as_ref().unwrap().duration_s(), 4.0);
+    let kept: Vec<u32> = (5..100).filter(|n| n % 3 != 0).collect();
+    let found: Vec<_> = frames(&media, None).iter().map(|f| (number(f), f.time().as_nanos())).collect();
+    // ffmpeg starts the film with the first picture that is kept.
+    let expected: Vec<_> = kept.iter().map(|n| (*n, u64::from(n - 5) * 40_000_000)).collect();
+    assert_eq!(found, expected);
+}
+
+/// Cutting without encoding keeps pictures before the cut in the file; the edit list hides them.
+#[test]
+fn pictures_that_the_edit_list_hides_are_not_shown() {
+    let dir = folder();
+    let x264 = "keyint=20:min-keyint=20:bframes=3:b-adapt=0:scenecut=0";
+    let film = ramp(dir.path(), "film.mp4", 100, x264, &[]);
+    let cut = dir.path().join("cut.mp4");
+    ffmpeg(&["-ss", "1.32", "-i", text(&film), "-c", "copy", text(&cut)]);
+    let media = file::open(&cut).unwrap();
+    let frames = frames(&media, None);
+    assert_eq!(frames.len(), media.pictures.as_ref().unwrap().count());
+    for (n, frame) in (33..).zip(&frames) {
+        assert_eq!((number(frame), frame.time().as_nanos()), (n, u64::from(n - 33) * 40_000_000));
+    }
+    assert_eq!(frames.len(), 67);
+}
+
 #[test]
 fn pictures_of_a_turned_camera_come_upright() {
     let dir = folder();

@@ -75,6 +75,45 @@ fn codecs_keep_length_and_place() {
     }
 }
 
+/// Without a LAME header nobody knows what the encoder added, and the reader's guess of the length must cut nothing.
+#[test]
+fn an_mp3_without_a_header_loses_nothing() {
+    let dir = folder();
+    // Silence, then sound: a variable bit rate misleads any guess from the first frames.
+    let truth = [vec![0.0; 80_000], chirp(80_000, 16_000)].concat();
+    let source = wav(dir.path(), "truth.wav", &truth, 16_000, 1, Encoding::I16);
+    let path = dir.path().join("headless.mp3");
+    ffmpeg(&["-i", text(&source), "-q:a", "2", "-write_xing", "0", "-id3v2_version", "0", text(&path)]);
+    let clip = sound(&path);
+    let (shift, likeness) = best_shift(&truth, clip.samples(), 2200);
+    assert!(shift > 0 && likeness > 0.99, "{shift}, {likeness}");
+    assert!(clip.samples().len() >= truth.len() + shift as usize, "{}", clip.samples().len());
+}
+
+#[test]
+fn wav_dialects_are_read() {
+    let dir = folder();
+    for (name, channels, tolerance) in [
+        ("pcm_u8", 3, 0.01),
+        ("pcm_s24le", 3, 1e-4),
+        ("pcm_s32le", 3, 1e-4),
+        ("pcm_f64le", 3, 1e-4),
+        // Telephone recordings.
+        ("pcm_alaw", 1, 0.03),
+        ("pcm_mulaw", 1, 0.03),
+    ] {
+        let truth = chirp(8_000, 16_000);
+        let spread: Vec<f32> = truth.iter().flat_map(|s| vec![*s; channels]).collect();
+        let source = wav(dir.path(), "truth.wav", &spread, 16_000, channels as u16, Encoding::I16);
+        let path = dir.path().join(format!("{name}.wav"));
+        ffmpeg(&["-i", text(&source), "-c:a", name, text(&path)]);
+        let clip = sound(&path);
+        assert_eq!(clip.samples().len(), 8_000, "{name}");
+        let worst = clip.samples().iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < tolerance, "{name}: {worst}");
+    }
+}
+
 #[test]
 fn lossless_codecs_are_lossless() {
     let dir = folder();

@@ -1,6 +1,6 @@
 //! Attention over time: one learned query in stage 1, seven view queries in stage 2 (spec sections 3.2 and 3.5).
 
-use super::layers::Builder;
+use super::layers::{Builder, narrowed, widened};
 use super::{CROSS, WIDTH};
 use crate::Result;
 use crate::onnx::Value;
@@ -12,7 +12,7 @@ const EXCLUDED: f32 = -1e30;
 
 /// A modality after projection.
 pub(super) struct Sequence {
-    /// X_m [B, T, 256]: keys are computed from it, values are it.
+    /// X_m [B, T, 256], f64: keys are computed from it, values are it.
     pub(super) rows: Value,
     /// [B, 1, T]: true where a row takes part.
     pub(super) mask: Value,
@@ -36,16 +36,21 @@ impl Builder<'_> {
         self.mlp(mlp, &attended, WIDTH, &[WIDTH, CROSS])
     }
 
-    /// softmax over time of 0.3 query K^T, times the rows: [B, n, 256] for a query [B or 1, n, 256].
+    /// softmax over time of 0.3 query K^T, times the rows: f64 [B, n, 256] for a query [B or 1, n, 256].
     fn attend(&mut self, key: &str, query: &Value, x: &Sequence) -> Result<Value> {
-        let keys = self.linear(&format!("{key}.input_proj"), &x.rows, WIDTH, WIDTH)?;
+        let rows = narrowed(&mut self.graph, &x.rows);
+        let keys = self.sequence_linear(&format!("{key}.input_proj"), &rows, WIDTH, WIDTH)?;
         self.graph.scoped(key, |g| {
+            let keys = narrowed(g, &keys);
             let keys = g.node("Tanh", &[&keys], &[]);
+            let keys = widened(g, &keys);
             let keys = g.transpose(&keys, &[0, 2, 1]);
             let logits = g.matmul(query, &keys);
             let scale = g.scalar("scale", SCALE);
+            let scale = widened(g, &scale);
             let logits = g.mul(&logits, &scale);
             let excluded = g.scalar("excluded", EXCLUDED);
+            let excluded = widened(g, &excluded);
             let logits = g.node("Where", &[&x.mask, &logits, &excluded], &[]);
             let weights = g.softmax(&logits, -1);
             Ok(g.matmul(&weights, &x.rows))

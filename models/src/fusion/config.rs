@@ -72,11 +72,11 @@ impl FusionConfig {
         padding: Padding::Masked,
     };
 
-    /// Holds the widths against what the network can be built with.
+    /// Whether the widths can be.
     ///
     /// # Errors
     /// [`ModelError::Config`].
-    pub fn check(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         for (name, width) in [("audio", self.audio), ("text", self.text), ("video", self.video)] {
             if width == 0 || width > WIDEST {
                 return Err(ModelError::Config {

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use super::attention::Sequence;
 use super::imagination::Imagination;
-use super::layers::Builder;
-use super::{
-    CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH, canonical, parameters,
-};
+use super::layers::{Builder, narrowed};
+use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH};
 use crate::Result;
 use crate::engine::{GraphContract, TensorContract};
 use crate::onnx::{Dim, Dtype, Graph};
@@ -52,16 +50,16 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
     GraphContract { model: MODEL, inputs: features.chain(masks).chain(missing).collect(), outputs: outputs.collect() }
 }
 
-/// Writes the network that `tensors` (names of [`parameters`], any wrapper's prefix) fill to the ONNX file `path`.
+/// Writes the network to `path` (`*.onnx`, weights beside it); see [`contract`] for what it takes and gives.
+///
+/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters`]. One tensor at a time is in memory.
 ///
 /// # Errors
-/// MissingTensor, ExtraTensor, TensorShape, TensorDtype and NotFinite for a checkpoint that is not one of this network;
-/// Config for widths that cannot be; Io.
-pub fn export(tensors: NamedTensors, config: &FusionConfig, path: &Path) -> Result<()> {
-    config.check()?;
-    let tensors = canonical(tensors);
-    tensors.check(MODEL, &parameters(config))?;
-    let mut builder = Builder::new(Graph::create(path, MODEL)?, &tensors);
+/// [`crate::ModelError::Config`] for widths that cannot be, [`crate::ModelError::Io`], and the errors of
+/// [`NamedTensors::get`].
+pub fn build(config: &FusionConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
+    config.validate()?;
+    let mut builder = Builder::new(Graph::create(path, MODEL)?, tensors);
     builder.network(config)?;
     builder.graph.finish()
 }
@@ -124,7 +122,8 @@ impl Builder<'_> {
         let values = [&valence, &fused, &contrast, &h_text, &views.text, &c_text, &weights.all, &view_weights];
         for ((name, axes), value) in OUTPUTS.iter().zip(values) {
             let dims: Vec<Dim> = std::iter::once(BATCH).chain(axes.iter().copied().map(Dim::Fixed)).collect();
-            self.graph.output(name, value, Dtype::F32, &dims);
+            let value = narrowed(&mut self.graph, value);
+            self.graph.output(name, &value, Dtype::F32, &dims);
         }
         Ok(())
     }
@@ -143,9 +142,9 @@ impl Builder<'_> {
         let [a, t, v] = features;
         let [mask_a, mask_t, mask_v] = masks;
         Ok([
-            Sequence { rows: self.linear("frame_dim_reshape_0", &a, widths[0], WIDTH)?, mask: mask_a },
-            Sequence { rows: self.linear("frame_dim_reshape_1", &t, widths[1], WIDTH)?, mask: mask_t },
-            Sequence { rows: self.linear("frame_dim_reshape_2", &v, widths[2], WIDTH)?, mask: mask_v },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_0", &a, widths[0], WIDTH)?, mask: mask_a },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_1", &t, widths[1], WIDTH)?, mask: mask_t },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_2", &v, widths[2], WIDTH)?, mask: mask_v },
         ])
     }
 }

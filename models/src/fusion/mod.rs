@@ -4,7 +4,7 @@
 //! imagination blocks replace the text vectors.
 
 mod attention;
-mod batch;
+mod clip;
 mod config;
 mod graph;
 mod imagination;
@@ -13,10 +13,10 @@ mod parameters;
 mod session;
 mod views;
 
-pub use batch::{FusionInput, PaddedLengths};
+pub use clip::{FusionInput, PaddedLengths};
 pub use config::{FusionConfig, Mia, MiaResidual, Padding};
-pub use graph::{contract, export};
-pub use parameters::{canonical, parameters};
+pub use graph::{build, contract};
+pub use parameters::{parameters, recognise};
 pub use session::{Fusion, FusionOutput};
 
 /// The network's name in messages.

@@ -1,6 +1,7 @@
 //! The network's parameters under the authors' names (spec/checkpoint section 1).
 
-use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, Mia, VIEWS, WIDTH};
+use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH};
+use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
 /// What wrappers around the network put before its names; the longest first, as the first that fits is removed.
@@ -55,11 +56,19 @@ pub fn parameters(config: &FusionConfig) -> Vec<TensorSpec> {
     table.0
 }
 
-/// A checkpoint's tensors under the names of [`parameters`]: wrappers' prefixes removed, uncalled modules dropped.
-pub fn canonical(tensors: NamedTensors) -> NamedTensors {
+/// Takes a checkpoint of the authors' or of our own training and holds it against `config`.
+///
+/// Wrappers' prefixes (`model.`, `module.`, `module.model.`) are removed and modules that are never called are dropped.
+///
+/// # Errors
+/// [`crate::ModelError::Config`] for widths that cannot be; MissingTensor, ExtraTensor, TensorShape and TensorDtype for
+/// the checkpoint of another network.
+pub fn recognise(config: &FusionConfig, tensors: NamedTensors) -> Result<NamedTensors> {
+    config.validate()?;
     let mut tensors = tensors.strip_prefixes(&PREFIXES);
     tensors.retain(|name| !name.starts_with(UNCALLED));
-    tensors
+    tensors.check(MODEL, &parameters(config))?;
+    Ok(tensors)
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::batch::{PaddedLengths, pad};
+use super::clip::{PaddedLengths, streams};
 use super::{FusionConfig, FusionInput, MODALITIES, MODEL, Mia, VIEWS, contract};
 use crate::engine::{Input, LoadedGraph, PreparedGraph, Session};
 use crate::tensor::Tensor;
@@ -37,12 +37,12 @@ pub struct FusionOutput {
 }
 
 impl Fusion {
-    /// Loads a graph that [`super::export`] wrote for `config` and prepares it for this machine.
+    /// Loads a graph that [`super::build`] wrote for `config` and prepares it for this machine.
     ///
     /// # Errors
     /// As [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
     pub fn load(path: &Path, config: &FusionConfig) -> Result<Self> {
-        config.check()?;
+        config.validate()?;
         let graph = LoadedGraph::load(path, contract(config))?.prepare()?;
         let session = graph.session()?;
         Ok(Self { config: *config, graph, session })
@@ -61,10 +61,10 @@ impl Fusion {
         &self.config
     }
 
-    /// Scores `batch`, padded to its longest clip per stream; one output per clip, in order.
+    /// Scores `batch`, one output per clip, in order. Clips with real and with simulated text may share a batch.
     ///
-    /// Clips with real and with simulated text may share a batch. With masked padding a clip's result does not depend
-    /// on the others; with reference padding it does, as in the authors' code.
+    /// With masked padding a clip's result does not depend on the others. With reference padding each stream is filled
+    /// up to the batch's longest clip and the result depends on it, as in the authors' code.
     ///
     /// # Errors
     /// [`ModelError::Contract`] for sequences of another width, [`ModelError::NotFinite`], [`ModelError::Engine`]. The
@@ -73,56 +73,59 @@ impl Fusion {
         self.run_padded(batch, PaddedLengths::longest(batch))
     }
 
-    /// As [`Self::run`], padded to `lengths`: with reference padding, the result that each clip would have in any batch
-    /// of these lengths.
+    /// As [`Self::run`] for clips of a batch whose longest streams have `lengths`; with masked padding the lengths
+    /// change nothing.
     ///
     /// # Errors
     /// As [`Self::run`], and [`ModelError::Contract`] for a clip longer than `lengths`.
     pub fn run_padded(&mut self, batch: &[FusionInput<'_>], lengths: PaddedLengths) -> Result<Vec<FusionOutput>> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let streams = pad(batch, lengths, &self.config)?;
-        let missing: Vec<bool> = batch.iter().map(|clip| clip.text_missing).collect();
-        let missing_shape = [batch.len()];
+        // Clip by clip, at exact lengths: rounding differs between matrix shapes, so only this makes a clip's numbers
+        // independent of its neighbours to the last bit. No time is lost to padding.
+        batch.iter().enumerate().map(|(i, clip)| self.score(i, clip, lengths)).collect()
+    }
+
+    fn score(&mut self, index: usize, clip: &FusionInput<'_>, lengths: PaddedLengths) -> Result<FusionOutput> {
+        let streams = streams(index, clip, lengths, &self.config)?;
+        let missing = [clip.text_missing];
         let features = streams.iter().map(|s| Input::F32(&s.shape, &s.rows));
         let masks = streams.iter().map(|s| Input::Bool(&s.shape[..2], &s.mask));
-        let flows = (self.config.mia == Mia::On).then_some(Input::Bool(&missing_shape, &missing));
-        let inputs: Vec<Input<'_>> = features.chain(masks).chain(flows).collect();
-        let outputs: [Tensor; 8] = self.session.run(&inputs)?.try_into().map_err(|o: Vec<Tensor>| lacking(o.len()))?;
-        (0..batch.len()).map(|i| clip_output(&outputs, i).ok_or_else(|| lacking(i))).collect()
+        let flow = (self.config.mia == Mia::On).then_some(Input::Bool(&[1], &missing));
+        let inputs: Vec<Input<'_>> = features.chain(masks).chain(flow).collect();
+        output(self.session.run(&inputs)?)
     }
 }
 
-/// Clip `i` of the graph's outputs [B, ..], in the order of the contract.
-fn clip_output(outputs: &[Tensor; 8], i: usize) -> Option<FusionOutput> {
-    let [valence, fused, contrast, representation, hidden, cross, modality, view] = outputs;
-    Some(FusionOutput {
-        valence: *clip_values(valence, i)?.first()?,
-        fused: clip_tensor(fused, i)?,
-        contrast: clip_tensor(contrast, i)?,
-        text_representation: clip_tensor(representation, i)?,
-        text_hidden: clip_tensor(hidden, i)?,
-        text_cross: clip_tensor(cross, i)?,
-        modality_weights: clip_values(modality, i)?.try_into().ok()?,
-        view_weights: clip_values(view, i)?.try_into().ok()?,
+/// The graph's outputs [1, ..] in the order of the contract.
+fn output(tensors: Vec<Tensor>) -> Result<FusionOutput> {
+    let count = tensors.len();
+    let [valence, fused, contrast, representation, hidden, cross, modality, view]: [Tensor; 8] =
+        tensors.try_into().map_err(|_| unexpected("outputs", "8 tensors", &[count]))?;
+    Ok(FusionOutput {
+        valence: numbers::<1>("valence", &valence)?[0],
+        fused: without_batch(fused)?,
+        contrast: without_batch(contrast)?,
+        text_representation: without_batch(representation)?,
+        text_hidden: without_batch(hidden)?,
+        text_cross: without_batch(cross)?,
+        modality_weights: numbers("modality_weights", &modality)?,
+        view_weights: numbers("view_weights", &view)?,
     })
 }
 
-fn clip_values(batch: &Tensor, i: usize) -> Option<&[f32]> {
-    let size: usize = batch.shape().get(1..)?.iter().product();
-    batch.data().get(i * size..(i + 1) * size)
+fn numbers<const N: usize>(name: &str, tensor: &Tensor) -> Result<[f32; N]> {
+    tensor.data().try_into().map_err(|_| unexpected(name, "one clip", tensor.shape()))
 }
 
-fn clip_tensor(batch: &Tensor, i: usize) -> Option<Tensor> {
-    Tensor::new(batch.shape().get(1..)?, clip_values(batch, i)?.to_vec()).ok()
+fn without_batch(tensor: Tensor) -> Result<Tensor> {
+    let shape = tensor.shape().get(1..).unwrap_or_default().to_vec();
+    tensor.reshaped(shape)
 }
 
-fn lacking(found: usize) -> ModelError {
+fn unexpected(tensor: &str, expected: &str, found: &[usize]) -> ModelError {
     ModelError::Contract {
         model: MODEL.into(),
-        tensor: "outputs".into(),
-        expected: "eight tensors with one entry per clip".into(),
-        found: format!("entries up to {found} only"),
+        tensor: tensor.into(),
+        expected: expected.into(),
+        found: format!("{found:?}"),
     }
 }

@@ -19,5 +19,5 @@ pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, Precision,
 pub use gguf::{parameters, write_gguf, write_gguf_as};
 pub use model::{CancelHandle, Llama};
 pub use settings::{CachePrecision, LlamaSettings};
-pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, SimulationWarning, Simulated, Stop};
+pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};
 pub use states::LayerSet;

@@ -50,20 +50,22 @@ impl Llama {
     /// Checks `path` against `requirement`, loads it (weights are memory-mapped) and allocates a context.
     ///
     /// # Errors
-    /// What [`GgufHeader::read`] and [`GgufHeader::check`] raise; Config for settings that do not fit the model or the
-    /// machine, for GPU layers without a GPU, and for a processor without the instructions that the engine is compiled
-    /// for; Llama when llama.cpp refuses the file (it also looks for NaN in the weights) or cannot allocate.
+    /// What [`GgufHeader::read`], [`GgufHeader::check`] and [`GgufHeader::check_weights`] raise; Config for settings
+    /// that do not fit the model or the machine, for GPU layers without a GPU, and for a processor without the
+    /// instructions that the engine is compiled for; Llama when llama.cpp refuses the file or cannot allocate.
     pub fn load(path: &Path, requirement: &LlamaRequirement, settings: &LlamaSettings) -> Result<Self> {
         let header = GgufHeader::read(path)?;
         let checked = header.check(requirement)?;
-        drop(header);
         check_processor()?;
         settings.check(&checked.shape)?;
         for warning in &checked.warnings {
             log::warn!("{warning}");
         }
-        let failed = |action| move |reason| ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) };
-        let model = RawModel::load(path, settings.gpu_layers).map_err(failed("load a model"))?;
+        let all_checked = header.check_weights()?;
+        drop(header);
+        let failed =
+            |action| move |reason| ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) };
+        let model = RawModel::load(path, settings.gpu_layers, !all_checked).map_err(failed("load a model"))?;
         let shape = checked.shape;
         let expected = [shape.embedding_length, shape.block_count, shape.vocab_size];
         let (width, blocks, tokens) = model.sizes();
@@ -123,20 +125,26 @@ impl Llama {
         let failed = |reason: String| ModelError::Llama { action: "tokenize a text", reason };
         if text.len() > MAX_TEXT_BYTES {
             let bytes = text.len();
-            return Err(failed(format!("{bytes} bytes of text, at most {MAX_TEXT_BYTES} are taken; give one utterance")));
+            return Err(failed(format!(
+                "{bytes} bytes of text, at most {MAX_TEXT_BYTES} are taken; give one utterance"
+            )));
         }
         let tokens = self.context.model().tokenize(text).map_err(failed)?;
         let total = tokens.len() + 1;
         if total > self.settings.n_ctx {
             let limit = self.settings.n_ctx;
-            return Err(failed(format!("{total} tokens, the context (n_ctx) holds {limit}; give one utterance at a time")));
+            return Err(failed(format!(
+                "{total} tokens, the context (n_ctx) holds {limit}; give one utterance at a time"
+            )));
         }
         Ok(std::iter::once(self.shape.bos).chain(tokens).collect())
     }
 
-    /// Text of `tokens`; special tokens and ids outside the vocabulary give nothing, and bytes that are not UTF-8 give
+    /// Text of `tokens`, without the space that the tokenizer puts in front; special tokens and ids outside the vocabulary give nothing, and bytes that are not UTF-8 give
     /// the replacement character.
     pub fn detokenize(&self, tokens: &[i32]) -> String {
+        // Only the very first piece loses the space that the tokenizer put in front.
+        let tokens = tokens.strip_prefix(&[self.shape.bos]).unwrap_or(tokens);
         let known: Vec<i32> = tokens.iter().copied().filter(|&id| self.is_token(id)).collect();
         String::from_utf8_lossy(&self.context.model().detokenize(&known)).into_owned()
     }

@@ -111,9 +111,9 @@ impl Drop for RawModel {
 }
 
 impl RawModel {
-    /// Loads a file that has been checked; weights are memory-mapped and checked for NaN. With no GPU layer, no device
-    /// is used at all.
-    pub(super) fn load(path: &Path, gpu_layers: u32) -> Result<Self, String> {
+    /// Loads a file that has been checked; weights are memory-mapped, and with `check_weights` looked
+    /// through for NaN. With no GPU layer, no device is used at all.
+    pub(super) fn load(path: &Path, gpu_layers: u32, check_weights: bool) -> Result<Self, String> {
         start();
         let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "the path holds a NUL byte")?;
         let mut no_devices = [null_mut()];
@@ -123,7 +123,7 @@ impl RawModel {
         let model = unsafe {
             let mut parameters = sys::llama_model_default_params();
             parameters.n_gpu_layers = i32::try_from(gpu_layers).unwrap_or(i32::MAX);
-            parameters.check_tensors = true;
+            parameters.check_tensors = check_weights;
             if gpu_layers == 0 {
                 parameters.devices = no_devices.as_mut_ptr();
             }
@@ -417,7 +417,8 @@ impl RawContext {
         // alive for the call, which only reads them; null positions and sequences are filled in by llama.cpp.
         let code = unsafe { sys::llama_decode(self.context.as_ptr(), batch) };
         // SAFETY: the decode is over, so the callback does not run.
-        let taps = unsafe { std::mem::replace(&mut *self.taps.as_ptr(), Taps { width: 0, wanted: Vec::new(), fault: None }) };
+        let taps =
+            unsafe { std::mem::replace(&mut *self.taps.as_ptr(), Taps { width: 0, wanted: Vec::new(), fault: None }) };
         match (code, taps.fault) {
             (2, _) => Err(DecodeError::Cancelled),
             (0, None) => Ok(taps.wanted.into_iter().map(|tap| tap.rows).collect()),

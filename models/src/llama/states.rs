@@ -45,7 +45,9 @@ impl LayerSet {
             // hidden_states has n + 1 members, so -1 is n.
             let k = if index < 0 { index.saturating_add(n).saturating_add(1) } else { index };
             if k < 1 || k > n {
-                return Err(refused(format!("index {index} of a model of {layers} blocks, expected 1 to {n} or -1 to -{n}")));
+                return Err(refused(format!(
+                    "index {index} of a model of {layers} blocks, expected 1 to {n} or -1 to -{n}"
+                )));
             }
             resolved.push(k as usize);
         }

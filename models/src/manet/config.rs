@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MODEL;
+use super::parameters::PREFIX;
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 
@@ -25,14 +26,15 @@ impl ManetConfig {
     /// The published network, trained on RAF-DB: seven expressions.
     pub const PUBLISHED: Self = Self { width: 64, classes: 7 };
 
-    /// The sizes of a checkpoint: the stem's channels and the heads' classes. `tensors` under the names of
-    /// [`super::parameters`].
+    /// The sizes of a checkpoint: the stem's channels and the heads' classes.
     ///
     /// # Errors
     /// MissingTensor when there is no stem or no head; Config for sizes that cannot be.
     pub fn of(tensors: &NamedTensors) -> Result<Self> {
         let outputs = |name: &str, expected: &[usize]| {
-            tensors.shape(name).and_then(|shape| shape.first().copied()).ok_or_else(|| ModelError::MissingTensor {
+            let wrapped = || tensors.shape(&format!("{PREFIX}{name}"));
+            let shape = tensors.shape(name).or_else(wrapped);
+            shape.and_then(|shape| shape.first().copied()).ok_or_else(|| ModelError::MissingTensor {
                 origin: tensors.origin().into(),
                 key: name.into(),
                 expected: expected.to_vec(),
@@ -40,15 +42,15 @@ impl ManetConfig {
         };
         let config =
             Self { width: outputs("conv1.weight", &[64, 3, 7, 7])?, classes: outputs("fc_1.weight", &[7, 512])? };
-        config.check()?;
+        config.validate()?;
         Ok(config)
     }
 
-    /// Holds the sizes against what the network can be built with.
+    /// Whether the sizes can be.
     ///
     /// # Errors
     /// [`ModelError::Config`].
-    pub fn check(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         if self.width == 0 || !self.width.is_multiple_of(4) || self.width > WIDEST {
             return Err(ModelError::Config {
                 what: format!("{MODEL}: stem width"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::blocks::{Builder, ConvShape};
 use super::layout::{QUADRANTS, common, global, local};
 use super::parameters::WIDE_KERNEL;
-use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig, canonical, parameters};
+use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig};
 use crate::Result;
 use crate::engine::{GraphContract, TensorContract};
 use crate::onnx::{Dim, Dtype, Graph, Value};
@@ -33,16 +33,16 @@ pub fn contract(config: &ManetConfig) -> GraphContract {
     }
 }
 
-/// Writes the network that `tensors` (names of [`parameters`], with or without `module.`) fill to the ONNX file `path`.
+/// Writes the network to `path` (`*.onnx`, weights beside it); see [`contract`] for what it takes and gives.
+///
+/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters`]. One tensor at a time is in memory.
 ///
 /// # Errors
-/// MissingTensor, ExtraTensor, TensorShape, TensorDtype and NotFinite for a checkpoint that is not one of this network;
-/// Config for sizes that cannot be; Contract for a negative variance; Io.
-pub fn export(tensors: NamedTensors, config: &ManetConfig, path: &Path) -> Result<()> {
-    config.check()?;
-    let tensors = canonical(tensors);
-    tensors.check(MODEL, &parameters(config))?;
-    let mut builder = Builder::new(Graph::create(path, MODEL)?, &tensors);
+/// [`crate::ModelError::Config`] for sizes that cannot be, [`crate::ModelError::Io`], the errors of
+/// [`NamedTensors::get`], and [`crate::ModelError::Contract`] for a negative variance.
+pub fn build(config: &ManetConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
+    config.validate()?;
+    let mut builder = Builder::new(Graph::create(path, MODEL)?, tensors);
     builder.network(config)?;
     builder.graph.finish()
 }

@@ -12,8 +12,8 @@ mod parameters;
 mod session;
 
 pub use config::ManetConfig;
-pub use graph::{contract, export};
-pub use parameters::{canonical, parameters};
+pub use graph::{build, contract};
+pub use parameters::{parameters, recognise};
 pub use session::{Manet, ManetOutput};
 
 /// The network's name in messages.

@@ -1,11 +1,12 @@
 //! MA-Net's parameters under the authors' names (spec/checkpoint section 4).
 
 use super::layout::{Block, Kind, QUADRANTS, Stage, common, global, local, scale_names};
-use super::{FACE_CHANNELS, ManetConfig};
+use super::{FACE_CHANNELS, MODEL, ManetConfig};
+use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
 /// What the authors' training script puts before every name.
-const PREFIXES: [&str; 1] = ["module."];
+pub(super) const PREFIX: &str = "module.";
 /// Side of the stem's and the spatial gates' kernels.
 pub(super) const WIDE_KERNEL: usize = 7;
 
@@ -23,9 +24,16 @@ pub fn parameters(config: &ManetConfig) -> Vec<TensorSpec> {
     table.0
 }
 
-/// A checkpoint's tensors under the names of [`parameters`].
-pub fn canonical(tensors: NamedTensors) -> NamedTensors {
-    tensors.strip_prefixes(&PREFIXES)
+/// Takes a checkpoint of the authors' and holds it against `config`, which [`ManetConfig::of`] reads off it.
+///
+/// # Errors
+/// [`crate::ModelError::Config`] for sizes that cannot be; MissingTensor, ExtraTensor, TensorShape and TensorDtype for
+/// the checkpoint of another network.
+pub fn recognise(config: &ManetConfig, tensors: NamedTensors) -> Result<NamedTensors> {
+    config.validate()?;
+    let tensors = tensors.strip_prefixes(&[PREFIX]);
+    tensors.check(MODEL, &parameters(config))?;
+    Ok(tensors)
 }
 
 #[derive(Default)]

@@ -33,12 +33,12 @@ pub struct ManetOutput {
 }
 
 impl Manet {
-    /// Loads a graph that [`super::export`] wrote for `config` and prepares it for this machine.
+    /// Loads a graph that [`super::build`] wrote for `config` and prepares it for this machine.
     ///
     /// # Errors
     /// As [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
     pub fn load(path: &Path, config: &ManetConfig) -> Result<Self> {
-        config.check()?;
+        config.validate()?;
         let graph = LoadedGraph::load(path, contract(config))?.with_length(BATCH, 1)?.prepare()?;
         let session = graph.session()?;
         Ok(Self { config: *config, graph, session })

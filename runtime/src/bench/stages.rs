@@ -119,11 +119,7 @@ pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchRep
         bundle: scorer.mark().clone(),
         seconds,
         faces: usize::from(pictures.is_some()),
-        load: scorer
-            .load_times()
-            .iter()
-            .map(|l| LoadCost { stage: l.stage, ms: l.time.as_secs_f64() * 1e3 })
-            .collect(),
+        load: scorer.load_times().iter().map(|l| LoadCost { stage: l.stage, ms: l.time.as_secs_f64() * 1e3 }).collect(),
         stages: columns.into_iter().filter_map(stage).collect(),
         loaded_bytes,
         peak_bytes: peak_bytes(),
@@ -141,7 +137,9 @@ fn utterance(settings: &BenchSettings<'_>) -> Result<Vec<f32>> {
         return Err(out_of_range("--seconds", format!("{}, expected 0.025 to 600", settings.seconds)));
     }
     let unscorable = |reason: &str| RuntimeError::Unscorable { path: settings.speech.into(), reason: reason.into() };
-    let sound = file::open(settings.speech)?.audio.ok_or_else(|| unscorable("holds no sound, expected a recording of speech"))?;
+    let sound = file::open(settings.speech)?
+        .audio
+        .ok_or_else(|| unscorable("holds no sound, expected a recording of speech"))?;
     let sound = to_rate(sound, SampleRate::HZ_16000)?;
     if sound.samples().is_empty() {
         return Err(unscorable("holds no samples, expected a recording of speech"));

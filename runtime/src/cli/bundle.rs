@@ -97,7 +97,9 @@ fn verify(args: &PlaceArgs) -> Result<(), Failure> {
                 json!({ "role": f.entry.role, "path": f.entry.path, "bytes": f.entry.bytes, "fault": fault })
             })
             .collect();
-        output::json(&json!({ "digest": found.digest(), "holds": found.holds(), "files": files, "extra": found.extra_files() }))?;
+        output::json(
+            &json!({ "digest": found.digest(), "holds": found.holds(), "files": files, "extra": found.extra_files() }),
+        )?;
     } else {
         let mut table = Table::new(&["file", "role", "bytes", "verdict"]);
         for file in found.files() {
@@ -132,14 +134,23 @@ fn info(args: &PlaceArgs) -> Result<(), Failure> {
         output::line(&format!("says     {}", m.statement))?;
     }
     let mebibytes = |bytes: u64| bytes >> 20;
-    let with_llm = m.memory.with_llm.map_or("no language model".into(), |b| format!("{} MiB with language model", mebibytes(b)));
+    let with_llm =
+        m.memory.with_llm.map_or("no language model".into(), |b| format!("{} MiB with language model", mebibytes(b)));
     output::line(&format!("memory   {} MiB without, {with_llm}", mebibytes(m.memory.without_llm)))?;
     output::line(&format!(
         "method   audio layer {}, text layers {:?}, simulated {:?}, MIA {:?} (residual {:?}), padding {:?}",
-        m.method.audio_layer, m.method.text_layers, m.method.simulated_layers, m.fusion.mia, m.fusion.mia_residual, m.fusion.padding
+        m.method.audio_layer,
+        m.method.text_layers,
+        m.method.simulated_layers,
+        m.fusion.mia,
+        m.fusion.mia_residual,
+        m.fusion.padding
     ))?;
     for metric in &m.metrics {
-        output::line(&format!("error    {}: MAE {:.4} over {} clips ({})", metric.mode, metric.mae, metric.clips, metric.protocol))?;
+        output::line(&format!(
+            "error    {}: MAE {:.4} over {} clips ({})",
+            metric.mode, metric.mae, metric.clips, metric.protocol
+        ))?;
     }
     output::line("")?;
     let mut table = Table::new(&["file", "role", "bytes", "licence", "source"]);

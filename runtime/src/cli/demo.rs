@@ -62,8 +62,7 @@ pub(crate) fn run(args: &DemoArgs) -> std::result::Result<(), Failure> {
     for (way, text) in &ways {
         let mut records: Vec<Record> = Vec::new();
         // One utterance in all three ways, so that the scores are of the same stretch of sound.
-        let request =
-            ClipRequest { path: &speech, face: Some(&face), text, whole: true, timing: true, first_seq: seq };
+        let request = ClipRequest { path: &speech, face: Some(&face), text, whole: true, timing: true, first_seq: seq };
         score_clip(&mut scorer, &request, |record| -> Result<()> {
             records.push(record);
             Ok(())
@@ -108,6 +107,8 @@ fn present(path: &Path, what: &str, package: &str) -> Result<()> {
     }
     Err(RuntimeError::Unscorable {
         path: path.into(),
-        reason: format!("not found, expected {what}; run `cargo xtask setup`, or name another (Debian's package: {package})"),
+        reason: format!(
+            "not found, expected {what}; run `cargo xtask setup`, or name another (Debian's package: {package})"
+        ),
     })
 }

@@ -44,6 +44,10 @@ struct EngineArgs {
     /// Threads for matrix products; scores do not depend on it
     #[arg(long, value_name = "N", default_value_t = default_threads(), value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
+    /// Threads of the language model; they wait actively, so never more than the cores that are really free
+    /// [default: all cores but one]
+    #[arg(long, value_name = "N", default_value_t = default_llm_threads(), hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    llm_threads: u16,
     /// Longest text of the language model, sound rows and prompt included, in tokens
     #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=32768))]
     llm_context: u32,
@@ -51,13 +55,24 @@ struct EngineArgs {
 
 impl EngineArgs {
     fn settings(&self, with_llm: bool) -> ScorerSettings {
-        ScorerSettings { threads: self.threads.into(), llm_context: self.llm_context as usize, with_llm }
+        ScorerSettings {
+            threads: self.threads.into(),
+            llm_threads: self.llm_threads.into(),
+            llm_context: self.llm_context as usize,
+            with_llm,
+        }
     }
 }
 
 /// Every core: a device has nothing better to do while a person waits.
 fn default_threads() -> u16 {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(256) as u16)
+}
+
+/// One core stays free for capture and for everything else that the machine does: a thread of llama.cpp that waits for
+/// one that was suspended burns its whole time slice.
+fn default_llm_threads() -> u16 {
+    default_threads().saturating_sub(1).max(1)
 }
 
 /// Runs the command; errors go to stderr in one line, or as an object with `--json`.

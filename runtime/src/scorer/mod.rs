@@ -28,6 +28,8 @@ pub use verdict::Score;
 pub struct ScorerSettings {
     /// Threads for matrix products.
     pub threads: usize,
+    /// Threads of the language model.
+    pub llm_threads: usize,
     /// Positions of the language model's context; the model's own limit may be lower.
     pub llm_context: usize,
     /// Whether the language model is loaded.
@@ -104,11 +106,8 @@ impl Scorer {
             .and_then(|path| Fusion::load(&path, &manifest.fusion))
             .map_err(RuntimeError::Bundle)?;
         timed("fusion", start);
-        let mark = BundleMark {
-            name: manifest.name.clone(),
-            digest: bundle.digest().to_owned(),
-            trained: manifest.trained,
-        };
+        let mark =
+            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
         Ok(Self { manifest, mark, ear, eye, reader, fusion, load_times })
     }
 
@@ -183,11 +182,7 @@ impl Scorer {
                 reason: "no output for one utterance, expected one; please report this".into(),
             });
         };
-        let mode = Mode {
-            audio: Presence::of(audio.is_some()),
-            text: read.mode,
-            face: Presence::of(rows.rows() > 0),
-        };
+        let mode = Mode { audio: Presence::of(audio.is_some()), text: read.mode, face: Presence::of(rows.rows() > 0) };
         Ok(Score { output, mode, transcript: read.transcript, latency, notes })
     }
 
@@ -226,9 +221,15 @@ impl Scorer {
         let m = &self.manifest;
         let mut lines = vec![
             format!("bundle  {} {}  sha256 {}", m.name, m.version, self.mark.digest),
-            format!("WavLM   {} blocks, width {}; audio rows from block {}", m.wavlm.layers, m.wavlm.hidden, m.method.audio_layer),
+            format!(
+                "WavLM   {} blocks, width {}; audio rows from block {}",
+                m.wavlm.layers, m.wavlm.hidden, m.method.audio_layer
+            ),
             format!("MA-Net  {} numbers per face", m.manet.embedding()),
-            format!("fusion  audio {}, text {}, video {}; MIA {:?}", m.fusion.audio, m.fusion.text, m.fusion.video, m.fusion.mia),
+            format!(
+                "fusion  audio {}, text {}, video {}; MIA {:?}",
+                m.fusion.audio, m.fusion.text, m.fusion.video, m.fusion.mia
+            ),
         ];
         lines.extend(self.statement().map(|s| format!("NOTE    {s}")));
         lines

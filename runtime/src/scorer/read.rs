@@ -50,7 +50,7 @@ impl Reader {
             let path = bundle.path(Role::Llm)?;
             let n_ctx = settings.llm_context.min(llm.context_length);
             let llama_settings = LlamaSettings {
-                n_threads: settings.threads,
+                n_threads: settings.llm_threads,
                 n_ctx,
                 n_batch: BATCH.min(n_ctx),
                 ..Default::default()
@@ -79,14 +79,14 @@ impl Reader {
     }
 
     fn real(&mut self, transcript: &str) -> Result<Reading> {
-        let rows = self
-            .llama
-            .real_text(transcript, &self.text_layers, self.manifest.method.keep_bos)
-            .map_err(|e| match e {
-                // Too long a text is the giver's to mend, not a fault of the model.
-                ModelError::Llama { reason, .. } => RuntimeError::Transcript { origin: "given".into(), reason },
-                source => RuntimeError::Stage { stage: "language model", source },
-            })?;
+        let rows =
+            self.llama.real_text(transcript, &self.text_layers, self.manifest.method.keep_bos).map_err(
+                |e| match e {
+                    // Too long a text is the giver's to mend, not a fault of the model.
+                    ModelError::Llama { reason, .. } => RuntimeError::Transcript { origin: "given".into(), reason },
+                    source => RuntimeError::Stage { stage: "language model", source },
+                },
+            )?;
         let note = transcript.trim().is_empty().then(|| "empty transcript: one zero row stands for the text".into());
         Ok(Reading { rows, mode: TextMode::Real, transcript: Some(transcript.into()), note })
     }

@@ -34,9 +34,10 @@ impl Score {
             start_s: span.start().as_secs_f64(),
             end_s: span.end().as_secs_f64(),
             valence: Some(self.output.valence),
-            interval90: scorer.manifest.interval90(&self.mode.name()).map(|half| {
-                [self.output.valence - half, self.output.valence + half]
-            }),
+            interval90: scorer
+                .manifest
+                .interval90(&self.mode.name())
+                .map(|half| [self.output.valence - half, self.output.valence + half]),
             mode: Some(self.mode),
             weights: Some(ModalityWeights { audio, text, video }),
             views: Some(self.output.view_weights),

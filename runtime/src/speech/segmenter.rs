@@ -123,7 +123,8 @@ impl Segmenter {
                     speech.spoken += 1;
                 }
                 let silent = index - speech.last >= frames(self.settings.hang_over_s);
-                let long = index + 1 - speech.first >= frames(self.settings.longest_s - self.settings.pre_roll_s).max(1);
+                let long =
+                    index + 1 - speech.first >= frames(self.settings.longest_s - self.settings.pre_roll_s).max(1);
                 if !(silent || long) {
                     return None;
                 }

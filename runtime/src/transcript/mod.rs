@@ -136,7 +136,12 @@ mod tests {
     #[test]
     fn a_cue_goes_to_the_utterance_it_overlaps_longest() {
         let cue = |a, b, t: &str| Cue { span: span(a, b), text: t.into() };
-        let timed = Transcript::Timed(vec![cue(0.0, 2.0, "one"), cue(2.0, 5.0, "two"), cue(5.0, 6.0, "three"), cue(8.0, 9.0, "lost")]);
+        let timed = Transcript::Timed(vec![
+            cue(0.0, 2.0, "one"),
+            cue(2.0, 5.0, "two"),
+            cue(5.0, 6.0, "three"),
+            cue(8.0, 9.0, "lost"),
+        ]);
         let (texts, lost) = timed.assign(&[span(0.5, 2.2), span(2.8, 5.9), span(6.5, 7.0)]);
         assert_eq!(texts, [Some("one".into()), Some("two three".into()), None]);
         assert_eq!(lost, [3]);

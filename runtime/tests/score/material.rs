@@ -109,7 +109,23 @@ impl Material {
         let portrait = portrait.to_str().unwrap();
         self.ffmpeg(
             "film.mp4",
-            &["-loop", "1", "-framerate", "10", "-i", portrait, "-i", SPEECH, "-shortest", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"],
+            &[
+                "-loop",
+                "1",
+                "-framerate",
+                "10",
+                "-i",
+                portrait,
+                "-i",
+                SPEECH,
+                "-shortest",
+                "-c:v",
+                "libx264",
+                "-pix_fmt",
+                "yuv420p",
+                "-c:a",
+                "aac",
+            ],
         )
     }
 }

@@ -62,7 +62,8 @@ fn pictures_without_sound_are_scored_by_the_face_alone() {
     for i in 0..3 {
         std::fs::copy(portrait(), folder.join(format!("frame_{i}.png"))).unwrap();
     }
-    std::fs::write(folder.join("times.csv"), "file,time_s\nframe_0.png,0\nframe_1.png,0.5\nframe_2.png,1.25\n").unwrap();
+    std::fs::write(folder.join("times.csv"), "file,time_s\nframe_0.png,0\nframe_1.png,0.5\nframe_2.png,1.25\n")
+        .unwrap();
     let records = mien(&["score", folder.to_str().unwrap(), "--json"]).records();
     is_scored(&records[0]);
     assert_eq!(mode(&records[0]), ["absent", "absent", "present"]);
@@ -87,7 +88,8 @@ fn silence_with_a_face_is_scored_by_the_face() {
     let material = Material::new();
     let path = material.wav("silence.wav", 16_000, &silence(1.0));
     let records =
-        mien(&["score", path.to_str().unwrap(), "--face", portrait().to_str().unwrap(), "--json", "--no-llm"]).records();
+        mien(&["score", path.to_str().unwrap(), "--face", portrait().to_str().unwrap(), "--json", "--no-llm"])
+            .records();
     is_scored(&records[0]);
     assert_eq!(mode(&records[0]), ["absent", "absent", "present"]);
 }
@@ -130,7 +132,16 @@ fn a_long_recording_becomes_utterances_and_subtitles_find_theirs() {
     let pause = material.wav("pause.wav", 48_000, &vec![0; 96_000]);
     let long = material.ffmpeg(
         "long.wav",
-        &["-i", SPEECH, "-i", pause.to_str().unwrap(), "-i", SPEECH, "-filter_complex", "[0:a][1:a][2:a]concat=n=3:v=0:a=1"],
+        &[
+            "-i",
+            SPEECH,
+            "-i",
+            pause.to_str().unwrap(),
+            "-i",
+            SPEECH,
+            "-filter_complex",
+            "[0:a][1:a][2:a]concat=n=3:v=0:a=1",
+        ],
     );
     let subtitles = "1\n00:00:00,000 --> 00:00:01,400\nfront center\n\n2\n00:00:03,500 --> 00:00:04,800\nonce more\n";
     let srt = material.file("long.srt", subtitles.as_bytes());

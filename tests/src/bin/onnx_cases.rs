@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         write(&bundle.path(Role::Projector)?, projector::contract(&m.projector), &[(&rows).into()], &out)?;
     }
 
-    let stream = |name: &str, rows: usize, width: usize| Tensor::new([3, rows, width], fill(7, name, &[3, rows, width]));
+    let stream =
+        |name: &str, rows: usize, width: usize| Tensor::new([3, rows, width], fill(7, name, &[3, rows, width]));
     let audio = stream("input.audio", 50, m.fusion.audio)?;
     let text = stream("input.text", 12, m.fusion.text)?;
     let video = stream("input.video", 20, m.fusion.video)?;
@@ -75,7 +76,10 @@ fn write(path: &Path, contract: GraphContract, inputs: &[Input<'_>], out: &Path)
         stored.insert(format!("input.{}", contract.name), value);
     }
     for (output, contract) in outputs.iter().zip(&contract.outputs) {
-        stored.insert(format!("output.{}", contract.name), (StoredDtype::F32, output.shape().to_vec(), bytes(output.data())));
+        stored.insert(
+            format!("output.{}", contract.name),
+            (StoredDtype::F32, output.shape().to_vec(), bytes(output.data())),
+        );
     }
     let views: BTreeMap<&String, TensorView<'_>> = stored
         .iter()

@@ -1,12 +1,14 @@
 //! The box structure of an mp4, checked before a parser trusts it.
 //!
-//! `re_mp4` reserves memory for what headers ask for and gives up on metadata that it does not know. This walk makes
+//! Parsers reserve memory for what headers ask for and give up on metadata that they do not know. This walk makes
 //! sure that every box lies within its parent and the file, that tables stay within bounds, and notes the boxes that
-//! the parser must not see.
+//! they must not see.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use symphonia::core::io::MediaSource;
 
 use crate::error::{CaptureError, Result};
 
@@ -15,23 +17,21 @@ const CONTAINERS: [&[u8; 4]; 10] =
     [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"dinf"];
 /// Boxes of titles, cover pictures and events: of no use here, and in many dialects.
 const HIDDEN: [&[u8; 4]; 3] = [b"udta", b"meta", b"emsg"];
-/// The most samples in all tables together; four hours of 60 pictures a second and of sound are half of it.
+/// The most samples in all tables together; four hours of 60 pictures a second with AAC are less than half.
 const MAX_TABLE_SAMPLES: u64 = 1 << 22;
 /// Deeper than any box that is read (moov, trak, mdia, minf, stbl, table).
 const MAX_DEPTH: u32 = 8;
 
-/// Checks the structure of the mp4 at `path`, `len` bytes long.
-///
-/// Returns a view of the file in which the boxes that are of no use are of type `free`, at its start.
+/// Checks the structure of the mp4 at `path`, `len` bytes long. Returns where the types of the boxes stand that are of
+/// no use, ascending, for [`View`].
 ///
 /// # Errors
 /// [`CaptureError::Truncated`] if a box reaches beyond the file, [`CaptureError::Malformed`] if one reaches beyond its
 /// parent, [`CaptureError::TooLarge`] if the tables tell of more samples than are read here.
-pub(crate) fn check(path: &Path, file: File, len: u64) -> Result<View> {
+pub(crate) fn check(path: &Path, file: File, len: u64) -> Result<Vec<u64>> {
     let mut walk = Walk { path, file, len, table_samples: 0, hidden: Vec::new() };
     walk.children(0, len, 0)?;
-    walk.file.rewind().map_err(|source| walk.io(source))?;
-    Ok(View { file: walk.file, hidden: walk.hidden, position: 0 })
+    Ok(walk.hidden)
 }
 
 struct Walk<'a> {
@@ -39,7 +39,6 @@ struct Walk<'a> {
     file: File,
     len: u64,
     table_samples: u64,
-    /// Where the types of hidden boxes stand, ascending.
     hidden: Vec<u64>,
 }
 
@@ -132,11 +131,30 @@ fn name(kind: [u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
-/// The file with the types of hidden boxes overwritten.
+/// An mp4 in which boxes that are of no use are of type `free`: parsers pass them over.
 pub(crate) struct View {
     file: File,
     hidden: Vec<u64>,
     position: u64,
+    len: u64,
+}
+
+impl View {
+    /// A view of the mp4 at `path`, `len` bytes long, that hides the boxes whose types stand at `hidden`.
+    pub(crate) fn open(path: &Path, hidden: &[u64], len: u64) -> Result<Self> {
+        let io = |source| CaptureError::Io { path: path.to_owned(), action: "open it", source };
+        Ok(Self { file: File::open(path).map_err(io)?, hidden: hidden.to_vec(), position: 0, len })
+    }
+}
+
+impl MediaSource for View {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.len)
+    }
 }
 
 impl Read for View {

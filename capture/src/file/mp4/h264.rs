@@ -176,17 +176,14 @@ impl Decoding {
         match self.decoder.decode_with_options(&self.stream, options) {
             Ok(Some(picture)) => display.take(film, &picture),
             Ok(None) => Ok(None),
-            Err(error) => Err(display.damaged(film, format!("the H.264 decoder says {error}"))),
+            Err(error) => Err(display.refused(film, &error)),
         }
     }
 
     /// Gets the pictures that the decoder kept back for the order of display.
     fn flush(&mut self, film: &Film, display: &mut Display, ready: &mut VecDeque<RgbFrame>) -> Result<()> {
         self.flushed = true;
-        let pictures = self
-            .decoder
-            .flush_remaining()
-            .map_err(|error| display.damaged(film, format!("the H.264 decoder says {error}")))?;
+        let pictures = self.decoder.flush_remaining().map_err(|error| display.refused(film, &error))?;
         for picture in &pictures {
             ready.extend(display.take(film, picture)?);
         }
@@ -222,6 +219,11 @@ impl Display {
         };
         self.place = place + 1;
         Ok(frame)
+    }
+
+    fn refused(&self, film: &Film, error: &openh264::Error) -> CaptureError {
+        log::debug!("{}: {error}", film.path.display());
+        self.damaged(film, "the H.264 decoder cannot read this picture".to_owned())
     }
 
     fn damaged(&self, film: &Film, reason: String) -> CaptureError {

@@ -16,9 +16,11 @@ use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
 
 use super::guard::guarded;
-use super::sound::{self, Placement};
+use super::mixer::Placement;
+use super::sound::{self, Mp4Track};
 use super::{Media, Pictures};
 
+pub(crate) use boxes::View;
 use edits::Edit;
 pub(crate) use film::Film;
 pub(crate) use h264::FilmFrames;
@@ -29,7 +31,8 @@ const SUPPORTED_PICTURES: &str = "H.264 with 8 bits and 4:2:0 (Baseline, Main or
 
 /// Reads the mp4 at `path`, `len` bytes long, opened at its start.
 pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
-    let view = boxes::check(path, file, len)?;
+    let hidden = boxes::check(path, file, len)?;
+    let view = View::open(path, &hidden, len)?;
     let mp4 = guarded(path, "re_mp4", || {
         Mp4::read(BufReader::new(view), len).map_err(|error| CaptureError::Malformed {
             path: path.to_owned(),
@@ -39,7 +42,9 @@ pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
     })?;
     let mut notes = Vec::new();
     let audio = match find_track(&mp4, b"soun", "sound", &mut notes) {
-        Some((trak, track)) => Some(sound_of(path, len, &mp4, trak, track, &mut notes)?),
+        Some((trak, track)) => {
+            Some(sound_of(path, View::open(path, &hidden, len)?, len, &mp4, trak, track, &mut notes)?)
+        }
         None => None,
     };
     let pictures = match find_track(&mp4, b"vide", "picture", &mut notes) {
@@ -78,6 +83,7 @@ fn find_track<'a>(
 
 fn sound_of(
     path: &Path,
+    view: View,
     len: u64,
     mp4: &Mp4,
     trak: &TrakBox,
@@ -101,10 +107,11 @@ fn sound_of(
     if placement.lead_s > 0.0 {
         notes.push(format!("Its sound starts {:.3} s late; silence stands before it.", placement.lead_s));
     }
-    let file =
-        File::open(path).map_err(|source| CaptureError::Io { path: path.to_owned(), action: "open it", source })?;
-    let name = codec_name(&trak.mdia.minf.stbl.stsd.contents);
-    sound::decode_mp4_track(path, file, trak.tkhd.track_id, &name, placement)
+    let open = |source| CaptureError::Io { path: path.to_owned(), action: "open it", source };
+    let file = File::open(path).map_err(open)?;
+    let codec = codec_name(&trak.mdia.minf.stbl.stsd.contents);
+    let sound = Mp4Track { id: trak.tkhd.track_id, codec: &codec, samples: &track.samples, placement };
+    sound::decode_mp4_track(path, view, file, &sound)
 }
 
 fn film_of(path: &Path, len: u64, mp4: &Mp4, trak: &TrakBox, track: &Track, notes: &mut Vec<String>) -> Result<Film> {

@@ -16,6 +16,9 @@ pub(super) const F32: u32 = 0;
 /// IEEE half precision.
 pub(super) const F16: u32 = 1;
 
+/// The upper half of an f32.
+pub(super) const BF16: u32 = 30;
+
 /// The element type with GGUF's number `id`; `None` for types that llama weights of the kinds used here do not have.
 pub(super) fn element(id: u32) -> Option<Element> {
     let (name, block, bytes) = match id {
@@ -33,7 +36,7 @@ pub(super) fn element(id: u32) -> Option<Element> {
         14 => ("Q6_K", 256, 210),
         20 => ("IQ4_NL", 32, 18),
         23 => ("IQ4_XS", 256, 136),
-        30 => ("BF16", 1, 2),
+        BF16 => ("BF16", 1, 2),
         _ => return None,
     };
     Some(Element { name, block, bytes })

@@ -67,6 +67,8 @@ pub struct GgufHeader {
     pub(super) path: PathBuf,
     pub(super) metadata: BTreeMap<String, MetaValue>,
     pub(super) tensors: Vec<TensorInfo>,
+    /// Where the weights start in the file.
+    pub(super) data_start: u64,
     version: u32,
     file_bytes: u64,
 }
@@ -102,7 +104,7 @@ impl GgufHeader {
                 reader.file_len()
             )));
         }
-        Ok(Self { path: path.into(), metadata, tensors, version, file_bytes: reader.file_len() })
+        Ok(Self { path: path.into(), metadata, tensors, data_start, version, file_bytes: reader.file_len() })
     }
 
     /// The file.

@@ -8,6 +8,7 @@ mod reader;
 mod tensors;
 mod tokenizer;
 mod vocabulary;
+mod weights;
 mod write;
 
 pub use check::{CheckedLlama, LlamaRequirement, LlamaShape};

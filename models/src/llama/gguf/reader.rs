@@ -58,9 +58,15 @@ impl Reader {
             _ => {
                 let asked = bytes.map_or_else(|| "more than 2^64".into(), |n| n.to_string());
                 let reason = if self.len > MAX_HEADER_BYTES {
-                    format!("{what} at byte {} needs {asked} bytes, {left} are left of the header's limit", self.position)
+                    format!(
+                        "{what} at byte {} needs {asked} bytes, {left} are left of the header's limit",
+                        self.position
+                    )
                 } else {
-                    format!("{what} at byte {} needs {asked} bytes, {left} are left: the file is cut short", self.position)
+                    format!(
+                        "{what} at byte {} needs {asked} bytes, {left} are left: the file is cut short",
+                        self.position
+                    )
                 };
                 Err(self.malformed(reason))
             }
@@ -87,10 +93,13 @@ impl Reader {
     pub(super) fn bytes(&mut self, bytes: Option<u64>, what: &str) -> Result<Vec<u8>> {
         let n = self.claim(bytes, what)?;
         let mut buffer = Vec::new();
-        let got = self.file.by_ref().take(n).read_to_end(&mut buffer).map_err(|e| ModelError::io(&self.path, "read", e))?;
+        let got =
+            self.file.by_ref().take(n).read_to_end(&mut buffer).map_err(|e| ModelError::io(&self.path, "read", e))?;
         self.position += got as u64;
         if got as u64 != n {
-            return Err(self.malformed(format!("{what} needs {n} bytes, {got} came: the file changed while it was read")));
+            return Err(
+                self.malformed(format!("{what} needs {n} bytes, {got} came: the file changed while it was read"))
+            );
         }
         Ok(buffer)
     }
@@ -111,7 +120,8 @@ impl Reader {
             return Err(self.malformed(format!("{what} is {n} bytes long, at most {limit} are expected")));
         }
         let bytes = self.bytes(Some(n), what)?;
-        String::from_utf8(bytes).map_err(|_| self.malformed(format!("{what} before byte {} is not UTF-8", self.position)))
+        String::from_utf8(bytes)
+            .map_err(|_| self.malformed(format!("{what} before byte {} is not UTF-8", self.position)))
     }
 
     /// A name: printable ASCII, not empty. llama.cpp compares names as C strings, where a NUL would hide the rest.

@@ -354,4 +354,3 @@ fn ordered_rows(values: &[f32], width: usize, rows: Rows) -> impl Iterator<Item 
         values.get(old * width..(old + 1) * width)
     })
 }
-
