@@ -1,0 +1,9 @@
+//! Bundles: what a good one gives, and that no damage, no false manifest and no interruption passes unnoticed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod contents;
+mod damage;
+mod manifest;
+mod material;
+mod writer;

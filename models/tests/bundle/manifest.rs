@@ -1,0 +1,148 @@
+//! Manifests that are not acceptable, and the acceptable one written and read.
+
+use std::fs;
+use std::path::Path;
+
+use mien_models::ModelError;
+use mien_models::bundle::{Bundle, MANIFEST_NAME, Manifest, Metric};
+
+use crate::material::{Copy, dry_manifest};
+
+/// The manifest with one piece replaced, and what the error must say, the first being the text of the line that it names.
+const FALSE_MANIFESTS: &[(&str, &str, &[&str])] = &[
+    ("schema = 1", "schema = 2", &["schema = 2", "schema: expected 1, found 2"]),
+    ("schema = 1", "schema = \"1\"", &["schema = ", "invalid type: string", "expected u32"]),
+    ("trained = false", "trained = \"no\"", &["trained = ", "invalid type: string", "expected a boolean"]),
+    ("trained = false", "trained = false\ncolour = 3", &["colour = 3", "unknown field `colour`"]),
+    ("trained = false\n", "", &["missing field `trained`"]),
+    ("trained = false", "trained = false\ntrained = true", &["trained = true", "duplicate key"]),
+    ("step = 4", "step = 0", &["finder", "step: expected 1 to 16, found 0"]),
+    ("step = 4", "step = 4\nsteps = 4", &["steps = 4", "unknown field `steps`"]),
+    ("margin = 0.2", "margin = nan", &["crop", "margin: expected 0 to 2"]),
+    ("every = 5", "every = 0", &["track", "every: expected at least 1, found 0"]),
+    ("every = 5", "every = -5", &["every = -5", "invalid value: integer `-5`, expected u32"]),
+    (
+        "sample_rate = 16000",
+        "sample_rate = 8000",
+        &["sample_rate = 8000", "audio.sample_rate: expected 16000, found 8000"],
+    ),
+    ("longest_utterance_s = 30.0", "longest_utterance_s = inf", &["longest_utterance_s = inf", "expected above 0"]),
+    ("audio_layer = 3", "audio_layer = 5", &["audio_layer = 5", "method.audio_layer: expected 0 to 4"]),
+    (
+        "simulated_layers = [-4]",
+        "simulated_layers = [0]",
+        &["simulated_layers = [0]", "index 0 of a model of 6 blocks"],
+    ),
+    ("simulated_layers = [-4]", "simulated_layers = []", &["simulated_layers = []", "method.simulated_layers"]),
+    ("beams = 1", "beams = 4", &["beams = 4", "method.beams: expected 1, found 4"]),
+    ("max_new_tokens = 200", "max_new_tokens = 0", &["max_new_tokens = 0", "expected at least 1, found 0"]),
+    (
+        "video = 128",
+        "video = 64",
+        &["video = 64", "fusion.video: expected 128, the width of MA-Net's embedding, found 64"],
+    ),
+    (
+        "embedding_length = 64",
+        "embedding_length = 65",
+        &["embedding_length = 65", "expected 64, the fusion's text width, found 65"],
+    ),
+    ("heads = 4", "heads = 5", &["[wavlm]", "wavlm: ", "multiple of heads 5"]),
+    ("padding = \"masked\"", "padding = \"none\"", &["padding = ", "unknown variant `none`", "`masked`"]),
+    ("role = \"llm\"", "role = \"llms\"", &["role = ", "unknown variant `llms`"]),
+    ("role = \"llm\"", "role = \"licence\"", &["[llm]", "llm: expected the table and a file of role llm or neither"]),
+    (
+        "role = \"manet\"",
+        "role = \"wavlm\"",
+        &["role = \\\"wavlm\\\"", "file[2].role: expected each role once, found wavlm again"],
+    ),
+    ("role = \"manet\"", "role = \"licence\"", &["expected a file of role manet, found none"]),
+    ("path = \"manet.onnx\"", "path = \"wavlm.onnx\"", &["path = ", "file[2].path: expected each path once"]),
+    (
+        "path = \"manet.onnx\"",
+        "path = \"../manet.onnx\"",
+        &["path = ", "expected a path below the bundle's folder", "../manet.onnx"],
+    ),
+    (
+        "path = \"manet.onnx\"",
+        "path = \"/etc/passwd\"",
+        &["path = ", "file[2].path: expected a path below the bundle's folder"],
+    ),
+    ("sha256 = \"", "sha256 = \"z", &["sha256 = ", "sha256: expected 64 digits 0-9a-f"]),
+    (
+        "statement = \"untrained formula weights: scores mean nothing\"",
+        "statement = \"\"",
+        &["statement = ", "statement: expected one line of 1 to 500"],
+    ),
+    ("name = \"dry-small\"", "name = \"a\\u001bb\"", &["name = ", "name: expected one line"]),
+];
+
+#[test]
+fn a_false_manifest_is_named_by_line_key_expected_and_found() {
+    let copy = Copy::new();
+    let good = copy.manifest_text();
+    for (piece, replacement, says) in FALSE_MANIFESTS {
+        let at = good.find(piece).unwrap_or_else(|| panic!("no {piece:?} in\n{good}"));
+        let bad = [&good[..at], replacement, &good[at + piece.len()..]].concat();
+        copy.write_manifest(&bad);
+        let fault = copy.fault();
+        assert!(matches!(fault, ModelError::Manifest { .. }), "{fault}");
+        let text = fault.to_string();
+        assert!(text.contains("manifest.toml: line ") && !text.contains('\n'), "{text}");
+        for part in *says {
+            assert!(text.contains(part), "{replacement:?}: expected {part:?} in {text:?}");
+        }
+        // The line that is named is the line that is quoted.
+        let number: usize = text.split("line ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let quoted: String = bad.lines().nth(number - 1).unwrap().trim().chars().take(80).collect();
+        assert!(text.contains(&format!("line {number} ({quoted:?})")), "{text}");
+    }
+}
+
+#[test]
+fn a_manifest_that_is_no_text_or_too_large_is_refused() {
+    let copy = Copy::new();
+    for (bytes, says) in [
+        (b"".to_vec(), "missing field"),
+        (b"\xff\xfe".to_vec(), "expected UTF-8 text, found another byte at 0"),
+        (vec![b'#'; 2 << 20], "expected at most 1048576 bytes"),
+        (vec![b'['; 1 << 20], "line 1"),
+        (b"schema = ".to_vec(), "line 1"),
+    ] {
+        copy.write_manifest(&bytes);
+        let text = copy.fault().to_string();
+        assert!(text.contains(says) && !text.contains('\n') && text.len() < 2000, "{text}");
+    }
+    fs::remove_file(copy.folder().join(MANIFEST_NAME)).unwrap();
+    assert!(matches!(copy.fault(), ModelError::Io { .. }));
+    assert!(matches!(Bundle::open(Path::new("/nonexistent/bundle")).unwrap_err(), ModelError::Io { .. }));
+}
+
+#[test]
+fn every_key_survives_being_written_and_read() {
+    let manifest = Manifest {
+        interval90: [("audio+simulated+face".into(), 1.25), ("audio+text".into(), 0.5)].into(),
+        metrics: vec![Metric {
+            protocol: "own \"test\" split".into(),
+            mode: "audio+face".into(),
+            mae: 0.625,
+            clips: 3,
+        }],
+        ..dry_manifest()
+    };
+    let path = Path::new("m.toml");
+    let text = manifest.to_toml(path).unwrap();
+    let back = Manifest::parse(&text, path).unwrap();
+    assert_eq!(back, manifest);
+    assert_eq!((back.interval90("audio+text"), back.interval90("audio")), (Some(0.5), None));
+
+    let refused = |change: fn(&mut Manifest)| {
+        let mut bad = manifest.clone();
+        change(&mut bad);
+        bad.to_toml(path).unwrap_err().to_string()
+    };
+    assert!(refused(|m| m.metrics[0].mode = "voice".into()).contains("metric[0].mode: expected one of"));
+    assert!(refused(|m| m.metrics[0].mae = f64::NAN).contains("metric[0].mae"));
+    assert!(refused(|m| _ = m.interval90.insert("all".into(), 1.0)).contains("interval90.all"));
+    assert!(refused(|m| _ = m.interval90.insert("text".into(), -1.0)).contains("interval90.text"));
+    assert!(refused(|m| m.memory.with_llm = None).contains("memory.with_llm: expected a value, found none"));
+}
