@@ -12,8 +12,8 @@ use crate::{ModelError, Result};
 /// A multiple of every element's width.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Index and value of the first element of some bytes that is NaN or infinite.
-type FindNotFinite = fn(&[u8]) -> Option<(usize, f32)>;
+/// Index and value of the first element in these bytes that is NaN or infinite.
+type FirstNotFinite = fn(&[u8]) -> Option<(usize, f32)>;
 
 impl GgufHeader {
     /// Reads every F32, F16 and BF16 tensor and refuses NaN and infinity. Gives whether these were all tensors; blocks
@@ -27,7 +27,7 @@ impl GgufHeader {
         let mut chunk = Vec::new();
         let mut all = true;
         for tensor in &self.tensors {
-            let (first, width): (FindNotFinite, u64) = match tensor.element {
+            let (first, width): (FirstNotFinite, u64) = match tensor.element {
                 F32 => (|bytes| first_not_finite(bytes, f32::from_le_bytes), 4),
                 F16 => (|bytes| first_not_finite(bytes, |w| f16::from_le_bytes(w).to_f32()), 2),
                 BF16 => (|bytes| first_not_finite(bytes, |w| bf16::from_le_bytes(w).to_f32()), 2),

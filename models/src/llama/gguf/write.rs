@@ -69,8 +69,9 @@ impl LlamaConfig {
                 self.hidden_size, self.heads, self.kv_heads
             ));
         }
-        let sound = |value: f64, limit: f64| value > 0.0 && value < limit;
-        if !sound(self.rms_norm_eps.into(), 1.0) || !sound(self.rope_theta.into(), 1e12) {
+        let positive = |value: f32, limit: f32| value > 0.0 && value < limit;
+        let numbers_fit = positive(self.rms_norm_eps, 1.0) && positive(self.rope_theta, 1e12);
+        if !numbers_fit {
             return refused(format!(
                 "rms_norm_eps {} and rope_theta {} must be positive and finite",
                 self.rms_norm_eps, self.rope_theta
