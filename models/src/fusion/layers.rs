@@ -1,8 +1,7 @@
 //! Layers by the authors' key: weights are fetched from the checkpoint and written as nodes.
 //!
-//! Rows of a sequence are projected and mapped to keys in f32. From the attention on a clip is a handful of rows, and
-//! everything is f64: that costs a few milliseconds, and twelve layers' rounding no longer adds up to more than the
-//! tolerance that parity asks for.
+//! Rows of a sequence are projected and mapped to keys in f32, in short sums. From the attention on a clip is a handful
+//! of rows, and everything is f64: that costs a few milliseconds, and rounding does not add up over a dozen layers.
 
 use crate::Result;
 use crate::onnx::{Attr, Graph, Value};
@@ -14,7 +13,7 @@ const DOUBLE: i64 = 11;
 
 /// Inputs that are summed in f32 at a time. Matrix kernels add one product after the other, so the rounding error of a
 /// sum grows with its length.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
 /// A graph under construction together with the tensors that fill it.
 pub(super) struct Builder<'a> {
