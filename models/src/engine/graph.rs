@@ -51,6 +51,10 @@ impl LoadedGraph {
             let parsed = tract_onnx::onnx().parse(&proto, Some(folder))?;
             anyhow_ensure(parsed.unresolved_inputs.is_empty(), "a node reads a tensor that nothing makes")?;
             drop(proto);
+            // Sessions refuse empty axes. Told so, tract fuses residual and bias additions into the products before them.
+            for axis in parsed.model.symbols.all_symbols() {
+                parsed.model.symbols.add_assertion(format!("{axis}>=1"))?;
+            }
             parsed.model.into_typed()?.into_decluttered()
         }));
         let model = match parsed {
