@@ -1,6 +1,6 @@
 //! Tests, lints and the checks against other implementations.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::setup::{self, Need};
 use crate::steps::{cargo, mien, root, run, target};
@@ -37,11 +37,14 @@ pub(crate) fn onnx() -> Result<()> {
     run(&python, &["tests/reference/check_onnx.py", &bundle, &cases])
 }
 
-/// `cargo xtask fixtures`.
-pub(crate) fn fixtures() -> Result<()> {
+/// `cargo xtask fixtures FILL.PY`: `FILL.PY` is the reference implementation of the formula weights, which comes with the
+/// scripts that make the golden files.
+pub(crate) fn fixtures(rest: &[String]) -> Result<()> {
+    let [fill] = rest else { bail!("usage: cargo xtask fixtures PATH/TO/fill.py") };
     let python = python(&["numpy", "torch", "safetensors"])?;
-    run(&python, &["tests/reference/fill_fixture.py"])?;
-    run(&python, &["tests/reference/torch_fixtures.py"])
+    let folder = "models/tests/fixtures";
+    run(&python, &["tests/reference/fill_fixture.py", fill, &format!("{folder}/fill.txt")])?;
+    run(&python, &["tests/reference/torch_fixtures.py", folder])
 }
 
 /// A Python in the project's own virtual environment that has `packages`.

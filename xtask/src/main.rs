@@ -19,7 +19,7 @@ cargo xtask COMMAND
   check         formatting, lints, documentation, tests: what continuous integration runs
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
-  fixtures      write the test fixtures that PyTorch makes anew (Python, from PyPI)
+  fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
 
 fn main() -> Result<()> {
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         Some("check") => check::check(),
         Some("check-onnx") => check::onnx(),
         Some("true-size") => demo::true_size(&rest),
-        Some("fixtures") => check::fixtures(),
+        Some("fixtures") => check::fixtures(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
