@@ -48,8 +48,8 @@ pub struct ClipRequest<'a> {
 
 /// Scores a recording utterance by utterance and hands each record to `sink` as soon as it is there.
 ///
-/// Without sound the pictures' whole length is one utterance; sound without speech is no utterance, so a silent clip with
-/// a face is scored by the face alone, and one without a face is reported as "no speech".
+/// Without sound the pictures' whole length is one utterance. Sound without speech is left out: such a clip is scored as
+/// one utterance by its face and its given transcript, and reported as "no speech" where it has neither.
 ///
 /// # Errors
 /// [`RuntimeError`] as `E`, or what `sink` returns. Records given before an error stay valid.
@@ -145,6 +145,15 @@ impl Clip {
         let samples = sound.samples();
         let whole = request.whole || matches!(request.text, TextRequest::Given(Transcript::Whole(_)));
         if whole && !sound.is_silent() {
+            let longest = scorer.segment_settings().longest_s;
+            if sound.duration_s() > longest {
+                let reason = format!(
+                    "{:.1} s of sound as one utterance, expected at most {longest} s; leave out --whole, or give the \
+                     transcript with times (--text-file with .srt or .vtt)",
+                    sound.duration_s()
+                );
+                return Err(RuntimeError::Unscorable { path: request.path.into(), reason });
+            }
             return Ok(vec![Found { span: self.span()?, samples: Some(samples), note: None }]);
         }
         let ranges = segment(samples, &scorer.segment_settings());
@@ -159,8 +168,9 @@ impl Clip {
             Some(pictures) => scorer.sees_a_face(pictures)?,
             None => false,
         };
-        let remaining = Found { span: self.span()?, samples: None, note: Some("no speech: scored by the face alone") };
-        Ok(if face { vec![remaining] } else { Vec::new() })
+        let text = matches!(request.text, TextRequest::Given(_));
+        let remaining = Found { span: self.span()?, samples: None, note: Some("no speech: the sound is left out") };
+        Ok(if face || text { vec![remaining] } else { Vec::new() })
     }
 
     /// Frames within the utterance; a single picture stands for the whole clip.

@@ -1,32 +1,15 @@
 //! MA-Net against the original PyTorch module, and what it refuses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mien_models::manet::{FACE_CHANNELS, FACE_SIDE, Manet, ManetConfig, ManetOutput, build, parameters, recognise};
 use mien_models::tensor::{NamedTensors, Tensor, TensorSpec, formula, write_safetensors};
 use mien_models::{ModelError, Result};
-use mien_tests::{golden_folder, relative_difference};
+use mien_tests::{Golden, golden_files, number, relative_difference};
 
 /// Small enough for quick tests; every kind of layer is there.
 const SMALL: ManetConfig = ManetConfig { width: 8, classes: 5 };
-
-fn golden_files() -> Vec<PathBuf> {
-    let folder = golden_folder();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .filter(|p| p.file_name().unwrap().to_string_lossy().starts_with("manet"))
-        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} holds no manet*.safetensors", folder.display());
-    files
-}
-
-fn number(golden: &NamedTensors, key: &str) -> u64 {
-    golden.metadata()[key].parse().unwrap()
-}
 
 fn faces(seed: u64, count: usize) -> Tensor {
     let shape = [count, FACE_CHANNELS, FACE_SIDE, FACE_SIDE];
@@ -48,10 +31,9 @@ fn network(config: &ManetConfig, seed: u64, folder: &Path) -> Manet {
 
 #[test]
 fn outputs_are_those_of_the_original_module() {
-    for file in golden_files() {
-        let golden = NamedTensors::open(&file).unwrap();
-        let (seed, batch) = (number(&golden, "seed"), number(&golden, "batch") as usize);
-        let config = ManetConfig { classes: number(&golden, "classes") as usize, ..ManetConfig::PUBLISHED };
+    for (file, golden) in golden_files(Golden::Manet) {
+        let (seed, batch): (u64, usize) = (number(&golden, "seed"), number(&golden, "batch"));
+        let config = ManetConfig { classes: number(&golden, "classes"), ..ManetConfig::PUBLISHED };
         let folder = tempfile::tempdir().unwrap();
         let mut manet = network(&config, seed, folder.path());
         let ManetOutput { embedding, logits_1, logits_2 } = manet.run(&faces(seed, batch)).unwrap();
@@ -66,9 +48,8 @@ fn outputs_are_those_of_the_original_module() {
 
 #[test]
 fn parameters_are_the_original_modules_state() {
-    for file in golden_files() {
-        let golden = NamedTensors::open(&file).unwrap();
-        let config = ManetConfig { classes: number(&golden, "classes") as usize, ..ManetConfig::PUBLISHED };
+    for (_, golden) in golden_files(Golden::Manet) {
+        let config = ManetConfig { classes: number(&golden, "classes"), ..ManetConfig::PUBLISHED };
         let names: Vec<(String, Vec<usize>)> = serde_json::from_str(&golden.metadata()["names"]).unwrap();
         let ours: Vec<_> = parameters(&config).into_iter().map(|s| (s.name, s.shape)).collect();
         assert_eq!(ours, names);

@@ -1,37 +1,26 @@
 //! WavLM and the projector against PyTorch's numbers and against laws that hold for any weights.
 //!
-//! Every `wavlm*.safetensors` of the golden folder (`MIEN_GOLDEN`, default: the project's own) is checked; seed, length
-//! and size are read from its metadata.
+//! Every WavLM file of the golden folder (`MIEN_GOLDEN`, default: the project's own) is checked; seed, length and size are
+//! read from its metadata.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mien_models::ModelError;
 use mien_models::engine::{Input, LoadedGraph};
 use mien_models::projector::{self, Projector, ProjectorConfig};
 use mien_models::tensor::{NamedTensors, Tensor, TensorSpec, formula};
 use mien_models::wavlm::{self, Wavlm, WavlmConfig, WavlmFeatures, WavlmSession, waveform};
+use mien_tests::{Golden, golden_files, relative_difference};
 
 /// Largest difference to the reference, relative to the tensor's largest value.
 const TOLERANCE: f64 = 1e-4;
 
-fn golden_folder() -> PathBuf {
-    std::env::var_os("MIEN_GOLDEN").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"), PathBuf::from)
-}
-
 /// The reference scripts' utterance: the formula's noise at a tenth of full scale.
 fn utterance(seed: u64, samples: usize) -> Vec<f32> {
     formula::fill(seed, "input.waveform", &[1, samples]).into_iter().map(|v| 0.1 * v).collect()
-}
-
-/// Largest absolute difference over the largest absolute value of `expected`.
-fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())));
-    let difference = found.iter().zip(expected).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs());
-    difference.fold(0.0, f64::max) / largest
 }
 
 /// Tiny WavLM with formula weights, giving the stream after layer 2.
@@ -57,21 +46,12 @@ fn renamed(tensors: &NamedTensors, rename: impl Fn(&str) -> Option<String>) -> N
 
 #[test]
 fn golden_states_are_reproduced() {
-    let folder = golden_folder();
-    let mut checked = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("wavlm") && name.ends_with(".safetensors") {
-            check_golden(&path, &name);
-            checked += 1;
-        }
+    for (path, golden) in golden_files(Golden::Wavlm) {
+        check_golden(&path.file_name().unwrap().to_string_lossy(), &golden);
     }
-    assert!(checked > 0, "{} holds no wavlm*.safetensors", folder.display());
 }
 
-fn check_golden(path: &Path, name: &str) {
-    let golden = NamedTensors::open(path).unwrap();
+fn check_golden(name: &str, golden: &NamedTensors) {
     let meta =
         |key: &str| golden.metadata().get(key).unwrap_or_else(|| panic!("{name}: no {key} in the metadata")).clone();
     let (seed, samples): (u64, usize) = (meta("seed").parse().unwrap(), meta("samples").parse().unwrap());
@@ -104,7 +84,7 @@ fn check_golden(path: &Path, name: &str) {
         let shape = golden.shape(output).unwrap_or_else(|| panic!("{name}: no {output}"));
         let expected = golden.get(output, shape).unwrap();
         let found = if shape[0] == frames { state.into_data() } else { ends(&state, shape[0] / 2) };
-        let error = relative_error(&found, &expected);
+        let error = relative_difference(&found, &expected);
         println!("{name:24} {output:10} {shape:?}: relative error {error:.1e}");
         assert!(error <= TOLERANCE, "{name}: {output} differs by {error:.1e} of its largest value");
     }
@@ -131,8 +111,8 @@ fn samples_that_fill_no_frame_change_nothing_but_the_level() {
         let mut longer = wave.clone();
         longer.extend((0..pairs).flat_map(|_| [(mean + deviation) as f32, (mean - deviation) as f32]));
         let found = session.run(&longer).unwrap();
-        assert!(relative_error(found.audio.data(), expected.audio.data()) < 1e-5, "{pairs} pairs");
-        assert!(relative_error(found.last.data(), expected.last.data()) < 1e-5, "{pairs} pairs");
+        assert!(relative_difference(found.audio.data(), expected.audio.data()) < 1e-5, "{pairs} pairs");
+        assert!(relative_difference(found.last.data(), expected.last.data()) < 1e-5, "{pairs} pairs");
     }
     let mut next = wave.clone();
     next.extend([0.0; 320]);
@@ -146,7 +126,7 @@ fn level_and_offset_do_not_matter() {
     let wave = utterance(5, 4000);
     let expected = session.run(&wave).unwrap();
     let louder: Vec<f32> = wave.iter().map(|v| 4.0 * v + 0.5).collect();
-    assert!(relative_error(session.run(&louder).unwrap().last.data(), expected.last.data()) < 1e-3);
+    assert!(relative_difference(session.run(&louder).unwrap().last.data(), expected.last.data()) < 1e-3);
 }
 
 #[test]
@@ -243,7 +223,7 @@ fn every_published_spelling_gives_the_same_features() {
     }
     let recognised = wavlm::recognise(&config, NamedTensors::from_tensors("converted.bin", entries)).unwrap();
     let found = tiny_session(&recognised, folder.path()).run(&wave).unwrap();
-    assert!(relative_error(found.last.data(), expected.last.data()) < 1e-5);
+    assert!(relative_difference(found.last.data(), expected.last.data()) < 1e-5);
 }
 
 #[test]

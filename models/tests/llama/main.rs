@@ -1,9 +1,8 @@
-//! The language model through llama.cpp: parity with PyTorch, laws of sequences, files, and refusals.
+//! The language model through llama.cpp: laws of sequences, files, and refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod edit;
 mod files;
-mod golden;
 mod refusals;
 mod sequences;
 

@@ -91,7 +91,7 @@ pub struct OperatorShare {
 /// What scoring raises; [`RuntimeError::Request`] for a length or number of runs out of range.
 pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchReport> {
     let loaded_bytes = resident_bytes();
-    let samples = utterance(settings)?;
+    let samples = utterance(settings, scorer.segment_settings().longest_s)?;
     let pictures = settings.face.map(file::open).transpose()?.and_then(|m| m.pictures);
     // The first run warms caches and the allocator; a device does the same at start-up.
     once(scorer, &samples, pictures.as_ref(), settings.with_llm)?;
@@ -128,13 +128,14 @@ pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchRep
 }
 
 /// The speech recording, repeated or cut to the wanted length.
-fn utterance(settings: &BenchSettings<'_>) -> Result<Vec<f32>> {
+fn utterance(settings: &BenchSettings<'_>, longest_s: f64) -> Result<Vec<f32>> {
     let out_of_range = |what: &str, reason: String| RuntimeError::Request { what: what.into(), reason };
     if settings.runs == 0 {
         return Err(out_of_range("--runs", "0, expected at least 1".into()));
     }
-    if !(0.025..=600.0).contains(&settings.seconds) {
-        return Err(out_of_range("--seconds", format!("{}, expected 0.025 to 600", settings.seconds)));
+    if !(0.025..=longest_s).contains(&settings.seconds) {
+        let reason = format!("{}, expected 0.025 to {longest_s}, the bundle's longest utterance", settings.seconds);
+        return Err(out_of_range("--seconds", reason));
     }
     let unscorable = |reason: &str| RuntimeError::Unscorable { path: settings.speech.into(), reason: reason.into() };
     let sound = file::open(settings.speech)?

@@ -46,7 +46,7 @@ struct EngineArgs {
     threads: u16,
     /// Threads of the language model; they wait actively, so never more than the cores that are really free
     /// [default: all cores but one]
-    #[arg(long, value_name = "N", default_value_t = default_llm_threads(), hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = default_llm_threads(), hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(default_threads())))]
     llm_threads: u16,
     /// Longest text of the language model, sound rows and prompt included, in tokens
     #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=32768))]

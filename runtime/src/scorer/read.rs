@@ -46,9 +46,9 @@ impl Reader {
                 reason: format!("bundle {} has none; score with --no-llm, or use another bundle", manifest.name),
             });
         };
+        let n_ctx = settings.llm_context.min(llm.context_length);
         let open = || {
             let path = bundle.path(Role::Llm)?;
-            let n_ctx = settings.llm_context.min(llm.context_length);
             let llama_settings = LlamaSettings {
                 n_threads: settings.llm_threads,
                 n_ctx,
@@ -66,7 +66,27 @@ impl Reader {
                 manifest: manifest.clone(),
             })
         };
-        open().map_err(RuntimeError::Bundle)
+        let reader: Self = open().map_err(RuntimeError::Bundle)?;
+        reader.check_context(n_ctx)?;
+        Ok(reader)
+    }
+
+    /// A context that holds short utterances only would fail on the first long one, perhaps months later.
+    fn check_context(&self, n_ctx: usize) -> Result<()> {
+        let m = &self.manifest;
+        let frames = m.wavlm.frames((m.audio.longest_utterance_s * f64::from(m.audio.sample_rate)) as usize);
+        let prompt = self.llama.tokenize(&m.method.prompt).map_err(RuntimeError::Bundle)?;
+        let needed = frames / m.projector.k + prompt.len() + m.method.max_new_tokens;
+        if needed <= n_ctx {
+            return Ok(());
+        }
+        Err(RuntimeError::Request {
+            what: "language model's context".into(),
+            reason: format!(
+                "{n_ctx} tokens, expected at least {needed} for an utterance of {} s; raise --llm-context",
+                m.audio.longest_utterance_s
+            ),
+        })
     }
 
     /// Text rows for `text`; `last` is WavLM's last layer, if there is sound.

@@ -74,6 +74,21 @@ fn a_hundred_thousand_words_are_refused_with_the_limit() {
 }
 
 #[test]
+fn a_recording_too_long_for_one_utterance_says_what_to_do() {
+    let material = Material::new();
+    let tone: Vec<i16> = (0..40 * 8000).map(|i| if i % 16 < 8 { 6000 } else { -6000 }).collect();
+    let path = material.wav("long.wav", 8000, &tone);
+    let error = mien(&["score", path.to_str().unwrap(), "--whole", "--no-llm"]).error(3);
+    assert!(error.contains("40.0 s") && error.contains("--whole"), "{error}");
+}
+
+#[test]
+fn a_context_too_small_for_the_longest_utterance_is_refused_at_once() {
+    let error = mien(&["score", SPEECH, "--llm-context", "64"]).error(2);
+    assert!(error.contains("--llm-context"), "{error}");
+}
+
+#[test]
 fn wrong_usage_is_code_2() {
     for args in [
         &["score"][..],
@@ -81,6 +96,7 @@ fn wrong_usage_is_code_2() {
         &["score", SPEECH, "--threads", "0"],
         &["nonsense"],
         &["bench", "--runs", "0"],
+        &["bench", "--seconds", "31"],
     ] {
         let run = mien(args);
         assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);

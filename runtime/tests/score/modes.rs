@@ -95,6 +95,15 @@ fn silence_with_a_face_is_scored_by_the_face() {
 }
 
 #[test]
+fn silence_with_a_transcript_is_scored_by_the_text() {
+    let material = Material::new();
+    let path = material.wav("silence.wav", 16_000, &silence(1.0));
+    let records = mien(&["score", path.to_str().unwrap(), "--text", "front center", "--json"]).records();
+    is_scored(&records[0]);
+    assert_eq!(mode(&records[0]), ["absent", "real", "absent"]);
+}
+
+#[test]
 fn a_clip_shorter_than_one_frame_of_wavlm_is_padded_when_it_must_be_scored() {
     let material = Material::new();
     let click: Vec<i16> = (0..300).map(|i| if i % 20 < 10 { 9000 } else { -9000 }).collect();
