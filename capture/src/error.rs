@@ -57,7 +57,7 @@ pub enum CaptureError {
         /// The first such sample.
         index: usize,
     },
-    /// The resampler refused its task.
+    /// The resampler cannot convert between two rates.
     #[error("cannot resample from {from_hz} Hz to {to_hz} Hz: {reason}; convert the sound to 16000 Hz first")]
     Resample {
         /// The rate of the clip.

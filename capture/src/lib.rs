@@ -3,7 +3,8 @@
 //! The payload types are the same whatever the source is: [`AudioClip`] (mono samples at a [`SampleRate`]),
 //! [`RgbFrame`] (one picture with its [`Timestamp`]) and [`Span`] (a stretch of the source's time). All times count
 //! from the start of the source. [`file::open`] reads recordings: sound files, mp4 films, folders of pictures and
-//! single pictures. [`to_rate`] brings a clip to the rate that an encoder wants.
+//! single pictures. [`to_rate`] brings a clip to the rate that an encoder wants. [`quietly`] stands between the
+//! program and libraries that panic on hostile content.
 //!
 //! ```no_run
 //! use mien_capture::{SampleRate, file, to_rate};
@@ -27,6 +28,7 @@
 mod audio;
 mod error;
 pub mod file;
+mod quiet;
 mod rate;
 mod resample;
 mod time;
@@ -35,6 +37,7 @@ mod video;
 pub use audio::AudioClip;
 pub use error::{CaptureError, ErrorKind, Result};
 pub use file::{Frames, Media, Pictures};
+pub use quiet::quietly;
 pub use rate::SampleRate;
 pub use resample::to_rate;
 pub use time::{Span, Timestamp};

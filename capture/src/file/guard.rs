@@ -5,39 +5,17 @@
 //! panics, which is how this workspace is built.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 
 use crate::error::{CaptureError, Result};
-
-thread_local! {
-    /// How many barriers this thread is inside of.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
+use crate::quiet::quietly;
 
 /// Runs `parse`, which calls `library` on the file at `path`; a panic in it becomes
 /// [`CaptureError::DecoderFault`] and is not printed.
 ///
 /// What `parse` had under its hands may be half changed after a panic: give it nothing that is used afterwards.
 pub(crate) fn guarded<T>(path: &Path, library: &'static str, parse: impl FnOnce() -> Result<T>) -> Result<T> {
-    static QUIET_HOOK: Once = Once::new();
-    // A hook cannot be replaced while this thread is panicking already; then the report simply stays loud.
-    if !std::thread::panicking() {
-        QUIET_HOOK.call_once(|| {
-            let loud = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                if DEPTH.get() == 0 {
-                    loud(info);
-                }
-            }));
-        });
-    }
-    DEPTH.set(DEPTH.get().saturating_add(1));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(parse));
-    DEPTH.set(DEPTH.get().saturating_sub(1));
-    outcome.unwrap_or_else(|panic| {
+    quietly(parse).unwrap_or_else(|panic| {
         Err(CaptureError::DecoderFault { path: path.to_owned(), library, reason: last_words(panic.as_ref()) })
     })
 }

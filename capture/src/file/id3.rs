@@ -8,9 +8,13 @@ use symphonia::core::io::MediaSource;
 
 use crate::error::{CaptureError, Result};
 
+use super::format::SoundFormat;
+
 /// An ID3v2 header, and the footer that may repeat it at the end of the tag.
 const HEADER_BYTES: u64 = 10;
 const FOOTER_FLAG: u8 = 0x10;
+/// The most tags that are passed over. Programs leave one or two; a file may hold nothing else, ten bytes each.
+const MAX_TAGS: u32 = 16;
 
 /// A file from some byte on, which counts as its start.
 pub(crate) struct Tail {
@@ -19,15 +23,24 @@ pub(crate) struct Tail {
     len: u64,
 }
 
-/// Leaves out the ID3v2 tag that the file of `len` bytes at `path` may begin with.
+/// Leaves out the ID3v2 tags that the file of `len` bytes at `path` may begin with.
 ///
 /// # Errors
-/// [`CaptureError::Truncated`] if the tag is longer than the file.
+/// [`CaptureError::Truncated`] if a tag is longer than the file, [`CaptureError::Malformed`] if there are more than
+/// [`MAX_TAGS`].
 pub(crate) fn skip(path: &Path, mut file: File, len: u64) -> Result<Tail> {
     let io = |source| CaptureError::Io { path: path.to_owned(), action: "read it", source };
-    let mut start = 0;
+    let (mut start, mut tags) = (0, 0);
     // Some programs put a new tag before an old one instead of replacing it.
     while let Some(tag) = tag_len(&mut file, start).map_err(io)? {
+        tags += 1;
+        if tags > MAX_TAGS {
+            return Err(CaptureError::Malformed {
+                path: path.to_owned(),
+                format: SoundFormat::Frames.name(),
+                reason: format!("more than {MAX_TAGS} ID3 tags stand before its sound"),
+            });
+        }
         start += tag;
         if start >= len {
             return Err(CaptureError::Truncated { path: path.to_owned(), expected: start, found: len, unit: "bytes" });

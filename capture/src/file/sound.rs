@@ -95,7 +95,7 @@ pub(super) struct Mp4Track<'a> {
     pub(super) id: u32,
     /// Its codec's name, for messages.
     pub(super) codec: &'a str,
-    /// Where its packets are; all of them lie within the file.
+    /// Where its packets are; all of them lie within the file, none is larger than a packet may be.
     pub(super) samples: &'a [re_mp4::Sample],
     pub(super) placement: Placement,
 }

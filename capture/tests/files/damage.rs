@@ -212,3 +212,58 @@ fn promises_of_billions_are_not_believed() {
     std::fs::write(&path, &bytes).unwrap();
     assert!(read(&path).is_err());
 }
+
+/// A film of three seconds whose sound lies in many pieces between its pictures.
+fn interleaved(folder: &Path) -> Vec<u8> {
+    let path = folder.join("interleaved.mp4");
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=3", "-f", "lavfi", "-i", "sine=440:r=16000:d=3"];
+    ffmpeg(&[&inputs[..], &["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", text(&path)]].concat());
+    std::fs::read(&path).unwrap()
+}
+
+/// Where the type of the first box `kind` of the sound track stands.
+fn sound_table(bytes: &[u8], kind: &[u8; 4]) -> usize {
+    let find = |kind: &[u8], from: usize| from + bytes[from..].windows(4).position(|w| w == kind).unwrap();
+    find(kind, find(b"soun", find(b"moov", 0)))
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+#[test]
+fn a_packet_of_sound_beyond_any_codec_is_refused() {
+    let dir = folder();
+    let path = dir.path().join("film.mp4");
+    let mut bytes = interleaved(dir.path());
+    // Version and flags, one size for all (none), count, then the sizes.
+    let first = sound_table(&bytes, b"stsz") + 16;
+    // Room for it, so that it lies within the file.
+    bytes.extend((3_u32 << 20).to_be_bytes());
+    bytes.extend(b"free");
+    bytes.resize(bytes.len() + (3 << 20) - 8, 0);
+    bytes[first..first + 4].copy_from_slice(&((1_u32 << 20) + 1).to_be_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let error = read(&path).unwrap_err();
+    let told = matches!(error, CaptureError::TooLarge { found: 1_048_577, limit: 1_048_576, .. });
+    assert!(told, "{error}");
+}
+
+/// Each packet lies within the file; together they are longer than it.
+#[test]
+fn packets_of_sound_that_overlap_are_refused() {
+    let dir = folder();
+    let path = dir.path().join("film.mp4");
+    let mut bytes = interleaved(dir.path());
+    let (sizes, offsets) = (sound_table(&bytes, b"stsz"), sound_table(&bytes, b"stco"));
+    let (packets, pieces) = (number(&bytes, sizes + 12), number(&bytes, offsets + 8) as usize);
+    assert!(packets > 40 && pieces > 10, "{packets} packets in {pieces} pieces");
+    // Half the file holds a quarter of all packets, and each piece begins at its start.
+    let size = bytes.len() as u32 / 2 / (packets / 4);
+    bytes[sizes + 8..sizes + 12].copy_from_slice(&size.to_be_bytes());
+    bytes[offsets + 12..offsets + 12 + 4 * pieces].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = read(&path).unwrap_err();
+    let told = matches!(&error, CaptureError::Malformed { reason, .. } if reason.contains("packets of sound overlap"));
+    assert!(told, "{error}");
+}

@@ -304,6 +304,26 @@ fn codecs_other_than_h264_are_named() {
     }
 }
 
+/// ISO/IEC 14496-15 forbids lengths of three bytes.
+#[test]
+fn only_lengths_that_the_format_knows_are_accepted() {
+    let dir = folder();
+    let path = ramp(dir.path(), "film.mp4", 5, "keyint=5", &[]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Behind the type: version, profile, compatibility, level, six set bits and the length less one.
+    let at = bytes.windows(4).position(|w| w == b"avcC").unwrap() + 8;
+    assert_eq!(bytes[at], 0xff);
+    for (length, known) in [(1, true), (2, true), (3, false), (4, true)] {
+        bytes[at] = 0xfc | (length - 1);
+        std::fs::write(&path, &bytes).unwrap();
+        match file::open(&path) {
+            Ok(_) => assert!(known, "{length}"),
+            Err(CaptureError::Malformed { reason, .. }) => assert!(!known && reason.contains("3 bytes"), "{reason}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn interlaced_films_are_refused_and_not_misread() {
     let dir = folder();

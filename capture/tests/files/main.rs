@@ -7,5 +7,6 @@ mod film;
 mod folder;
 mod material;
 mod payload;
+mod quiet;
 mod resampling;
 mod sound;

@@ -159,6 +159,25 @@ fn tags_before_the_sound_are_passed_over() {
 }
 
 #[test]
+fn a_chain_of_tags_is_not_followed_forever() {
+    let dir = folder();
+    let source = wav(dir.path(), "truth.wav", &chirp(8_000, 16_000), 16_000, 1, Encoding::I16);
+    let path = dir.path().join("chained.mp3");
+    ffmpeg(&["-i", text(&source), "-id3v2_version", "0", text(&path)]);
+    let bytes = std::fs::read(&path).unwrap();
+    let plain = sound(&path);
+    // Tags with nothing in them.
+    let chained = |tags: usize| {
+        std::fs::write(&path, [b"ID3\x04\0\0\0\0\0\0".repeat(tags), bytes.clone()].concat()).unwrap();
+        file::open(&path)
+    };
+    assert_eq!(chained(16).unwrap().audio, Some(plain));
+    let error = chained(17).unwrap_err();
+    let told = matches!(&error, CaptureError::Malformed { reason, .. } if reason.starts_with("more than 16 ID3 tags"));
+    assert!(told, "{error}");
+}
+
+#[test]
 fn the_content_tells_the_format_and_not_the_name() {
     let dir = folder();
     let truth = chirp(1_000, 8_000);

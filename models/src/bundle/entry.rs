@@ -50,6 +50,14 @@ impl Role {
         Self::FaceDetector,
     ];
 
+    /// Each graph and the file of its weights, which has the graph's name with the ending `weights`.
+    pub(super) const WEIGHTED: [(Self, Self); 4] = [
+        (Self::Wavlm, Self::WavlmWeights),
+        (Self::Manet, Self::ManetWeights),
+        (Self::Projector, Self::ProjectorWeights),
+        (Self::Fusion, Self::FusionWeights),
+    ];
+
     /// The name in the manifest.
     #[must_use]
     pub fn name(self) -> &'static str {

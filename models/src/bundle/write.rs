@@ -190,8 +190,9 @@ fn replace(folder: tempfile::TempDir, target: &Path) -> Result<()> {
             })
         });
         if let Err(e) = moved {
-            if had_kept {
-                let _ = fs::rename(&aside, &kept);
+            if had_kept && fs::rename(&aside, &kept).is_err() {
+                // It cannot go back to its name, but it must not go with the temporary folder.
+                let _ = oldest.keep();
             }
             return Err(e);
         }

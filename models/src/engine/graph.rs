@@ -1,7 +1,6 @@
 //! Loading a graph against its contract and preparing a plan.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,19 +43,22 @@ impl LoadedGraph {
         let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
         let proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))?;
         check_contract(path, &proto, &contract)?;
+        check_weight_file(path, &proto)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.to_str().ok_or_else(|| damaged(path, "the folder's name is not UTF-8".into()))?;
         // tract panics on a few malformed graphs (an output that names no tensor); a panic is an error here.
-        let parsed = catch_unwind(AssertUnwindSafe(|| -> TractResult<TypedModel> {
+        let parsed = mien_capture::quietly(|| -> TractResult<TypedModel> {
             let parsed = tract_onnx::onnx().parse(&proto, Some(folder))?;
-            anyhow_ensure(parsed.unresolved_inputs.is_empty(), "a node reads a tensor that nothing makes")?;
+            if !parsed.unresolved_inputs.is_empty() {
+                return Err(TractError::msg("a node reads a tensor that nothing makes"));
+            }
             drop(proto);
             // Sessions refuse empty axes. Told so, tract fuses residual and bias additions into the products before them.
             for axis in parsed.model.symbols.all_symbols() {
                 parsed.model.symbols.add_assertion(format!("{axis}>=1"))?;
             }
             parsed.model.into_typed()?.into_decluttered()
-        }));
+        });
         let model = match parsed {
             Ok(Ok(model)) => model,
             Ok(Err(e)) => return Err(engine(&contract, "read the graph", &e)),
@@ -109,12 +111,27 @@ pub(super) fn engine(contract: &GraphContract, action: &'static str, error: &Tra
     ModelError::Engine { model: contract.model.into(), action, reason: format!("{error:#}").replace('\n', " ") }
 }
 
-fn anyhow_ensure(holds: bool, what: &'static str) -> TractResult<()> {
-    if holds { Ok(()) } else { Err(TractError::msg(what)) }
-}
-
 fn damaged(path: &Path, reason: String) -> ModelError {
     ModelError::Format { path: path.into(), format: "ONNX", reason, fix: "export the graph again" }
+}
+
+/// Weights may lie in the graph's own weight file only: a bundle holds that one against its digest.
+fn check_weight_file(path: &Path, proto: &pb::ModelProto) -> Result<()> {
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    let own = path.with_extension("weights");
+    let own = own.file_name().and_then(|name| name.to_str());
+    let located = graph.initializer.iter().flat_map(|t| &t.external_data).filter(|e| e.key == "location");
+    if let Some(other) = located.map(|e| e.value.as_str()).find(|location| Some(*location) != own) {
+        let own = own.unwrap_or("its own weight file");
+        return Err(damaged(path, format!("its weights lie in {other:?}, expected {own}")));
+    }
+    // Tensors and graphs in attributes could name files as well; no graph of ours has any.
+    let nested =
+        |a: &pb::AttributeProto| a.t.is_some() || a.g.is_some() || !a.tensors.is_empty() || !a.graphs.is_empty();
+    if graph.node.iter().any(|n| n.attribute.iter().any(nested)) {
+        return Err(damaged(path, "a node holds a tensor or a graph, expected none".into()));
+    }
+    Ok(())
 }
 
 fn check_contract(path: &Path, proto: &pb::ModelProto, contract: &GraphContract) -> Result<()> {
@@ -145,7 +162,7 @@ fn check_side(contract: &GraphContract, found: &[pb::ValueInfoProto], expected: 
     if let Some(extra) = found.get(expected.len()) {
         return Err(ModelError::Contract {
             model: contract.model.into(),
-            tensor: extra.name.clone(),
+            tensor: extra.name.escape_debug().to_string(),
             expected: format!("{} tensors", expected.len()),
             found: format!("{} tensors", found.len()),
         });
@@ -191,5 +208,5 @@ fn describe(info: &pb::ValueInfoProto) -> String {
         t if t == Dtype::Bool.onnx() => "Bool".into(),
         other => format!("ONNX type {other}"),
     });
-    format!("{} {dtype} [{}]", info.name, axes.join(", "))
+    format!("{} {dtype} [{}]", info.name.escape_debug(), axes.join(", "))
 }

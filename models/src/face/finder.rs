@@ -1,7 +1,5 @@
 //! Frontal faces in a picture.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use mien_capture::RgbFrame;
 use serde::{Deserialize, Serialize};
 
@@ -78,10 +76,12 @@ impl FaceSettings {
     /// # Errors
     /// [`ModelError::Config`] naming the setting, the allowed range and the value.
     pub fn validate(&self) -> Result<()> {
-        let sides = 40..=4096;
+        // rustface sums squares of pixels in u32 over a window's strip and pixels in i32 over the whole picture; up to this
+        // side neither can overflow, whatever the picture.
+        let sides = 40..=1600;
         let faults = [
-            (sides.contains(&self.long_side), "long_side", "40 to 4096", f64::from(self.long_side)),
-            (sides.contains(&self.short_side), "short_side", "40 to 4096", f64::from(self.short_side)),
+            (sides.contains(&self.long_side), "long_side", "40 to 1600", f64::from(self.long_side)),
+            (sides.contains(&self.short_side), "short_side", "40 to 1600", f64::from(self.short_side)),
             (self.short_side <= self.long_side, "short_side", "at most long_side", f64::from(self.short_side)),
             (self.threshold > 0.0 && self.threshold.is_finite(), "threshold", "a number above 0", self.threshold),
             ((0.5..=0.95).contains(&self.scale_factor), "scale_factor", "0.5 to 0.95", f64::from(self.scale_factor)),
@@ -140,7 +140,7 @@ impl FaceFinder {
         let picture = rustface::ImageData::new(&grey, columns as u32, rows as u32);
         // rustface checks its integer arithmetic by panicking where overflow checks are compiled in, and no condition on
         // a picture that could be tested beforehand rules that out.
-        let found = catch_unwind(AssertUnwindSafe(|| self.detector.detect(&picture))).map_err(|_| {
+        let found = mien_capture::quietly(|| self.detector.detect(&picture)).map_err(|_| {
             self.detector = detector(&self.model, &self.settings);
             ModelError::Engine {
                 model: "face detector".into(),

@@ -2,7 +2,9 @@
 //!
 //! rustface trusts its model file: it allocates what the file asks for, panics on an unknown classifier, and indexes
 //! feature maps and buffers through raw pointers by the file's numbers. A file that passes [`check`] keeps all of those
-//! inside their bounds. All numbers in the file are little-endian, 32 bits.
+//! inside their bounds. What it cannot bound is where a cascade level's correction puts a box: rustface 0.1.7 skips boxes
+//! outside on the left or above, but not on the right or below, and would copy from outside of the picture. No such box was
+//! seen in hundreds of pictures, but no proof excludes it. All numbers in the file are little-endian, 32 bits.
 
 /// Side of the detector's window in pixels.
 const WINDOW: u32 = 40;

@@ -18,13 +18,10 @@ pub struct FusionConfig {
     /// Width of a video row (MA-Net: 1024).
     pub video: usize,
     /// Whether missing text passes through the imagination blocks.
-    #[serde(default)]
     pub mia: Mia,
     /// What an imagination block adds to its decoder's output.
-    #[serde(default)]
     pub mia_residual: MiaResidual,
     /// Whether rows that fill a batch up take part in the softmax over time.
-    #[serde(default)]
     pub padding: Padding,
 }
 

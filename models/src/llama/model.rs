@@ -9,9 +9,6 @@ use super::raw::{ContextParameters, DecodeError, Outputs, RawContext, RawModel, 
 use super::settings::{CachePrecision, LlamaSettings};
 use crate::{ModelError, Result};
 
-/// Longest text that is given to the tokenizer, in bytes; no model's context holds as much.
-const MAX_TEXT_BYTES: usize = 8 << 20;
-
 /// A llama that gives hidden states. It can move to another thread, but one computation runs at a time.
 pub struct Llama {
     context: RawContext,
@@ -120,13 +117,16 @@ impl Llama {
     /// text; characters that the vocabulary lacks, control characters among them, become byte tokens.
     ///
     /// # Errors
-    /// Llama when there are more tokens than `n_ctx`, or more than 8 MiB of text.
+    /// Llama when there are more tokens than `n_ctx`.
     pub fn tokenize(&self, text: &str) -> Result<Vec<i32>> {
         let failed = |reason: String| ModelError::Llama { action: "tokenize a text", reason };
-        if text.len() > MAX_TEXT_BYTES {
-            let bytes = text.len();
+        // No token stands for more bytes than its own, so a text that cannot fit is not tokenized at all.
+        let most = self.settings.n_ctx.saturating_mul(self.shape.longest_token);
+        if text.len() > most {
             return Err(failed(format!(
-                "{bytes} bytes of text, at most {MAX_TEXT_BYTES} are taken; give one utterance"
+                "{} bytes of text, the context (n_ctx) of {} tokens holds at most {most}; give one utterance at a time",
+                text.len(),
+                self.settings.n_ctx
             )));
         }
         let tokens = self.context.model().tokenize(text).map_err(failed)?;
@@ -140,8 +140,8 @@ impl Llama {
         Ok(std::iter::once(self.shape.bos).chain(tokens).collect())
     }
 
-    /// Text of `tokens`, without the space that the tokenizer puts in front; special tokens and ids outside the vocabulary give nothing, and bytes that are not UTF-8 give
-    /// the replacement character.
+    /// Text of `tokens`, without the space that the tokenizer puts in front; special tokens and ids outside the vocabulary
+    /// give nothing, and bytes that are not UTF-8 give the replacement character.
     pub fn detokenize(&self, tokens: &[i32]) -> String {
         // Only the very first piece loses the space that the tokenizer put in front.
         let tokens = tokens.strip_prefix(&[self.shape.bos]).unwrap_or(tokens);
@@ -234,12 +234,13 @@ impl Llama {
     /// # Errors
     /// NotFinite for a NaN or infinite logit.
     pub(super) fn argmax(&mut self, banned: Option<i32>) -> Result<i32> {
-        let origin = self.origin();
+        let path = &self.path;
         let logits = self.context.last_logits().ok_or_else(|| ModelError::Llama {
             action: "choose a token",
             reason: "llama.cpp gave no logits for the last row".into(),
         })?;
         if let Some((index, &value)) = logits.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+            let origin = path.display().to_string();
             return Err(ModelError::NotFinite { origin, what: "logits".into(), index, value });
         }
         let mut best = (0, f32::NEG_INFINITY);

@@ -247,7 +247,11 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
         }
         true
     }))
-    .unwrap_or(false)
+    .unwrap_or_else(|_| {
+        // SAFETY: as above; the closure's borrow has ended.
+        unsafe { (*taps.cast::<Taps>()).fault.get_or_insert_with(|| "the observer of hidden states panicked".into()) };
+        false
+    })
 }
 
 unsafe extern "C" fn on_check_cancel(flag: *mut c_void) -> bool {

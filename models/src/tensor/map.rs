@@ -19,6 +19,11 @@ impl FileMap {
     /// # Errors
     /// Io when it cannot be opened or mapped (a folder, a pipe).
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        // Asked before opening: opening a pipe would wait for a writer for ever.
+        let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
+        if !metadata.is_file() {
+            return Err(ModelError::io(path, "map", std::io::Error::other("not a regular file")));
+        }
         let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
         // SAFETY: the map is sound as long as nobody changes or truncates the file while it is mapped. Weight files
         // are immutable by convention: bundles and converted checkpoints are installed by renaming a finished file

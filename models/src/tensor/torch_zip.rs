@@ -14,6 +14,8 @@ use super::state_dict::{self, Storage, TensorView};
 use super::stored::{Region, Stored, View};
 use crate::{ModelError, Result};
 
+/// Bytes that compressed entries may inflate to, together; torch.save itself compresses nothing.
+const MOST_INFLATED: u64 = 1 << 30;
 /// No deflate stream holds more than this many times its own length.
 const DEFLATE_LIMIT: u64 = 1032;
 
@@ -88,6 +90,7 @@ struct Archive<'m> {
     root: String,
     /// Compressed bytes that inflated entries may still take: entries that share their bytes would exceed it.
     compressed_left: u64,
+    inflated_left: u64,
 }
 
 impl<'m> Archive<'m> {
@@ -103,7 +106,7 @@ impl<'m> Archive<'m> {
             (Some(_), Some(_)) => return Err("the zip archive has several entries data.pkl".into()),
         };
         drop(programs);
-        let mut archive = Self { map, zip, root, compressed_left: map.len() as u64 };
+        let mut archive = Self { map, zip, root, compressed_left: map.len() as u64, inflated_left: MOST_INFLATED };
         archive.check_byte_order()?;
         Ok(archive)
     }
@@ -168,8 +171,12 @@ impl<'m> Archive<'m> {
             .compressed_left
             .checked_sub(compressed)
             .ok_or_else(|| wrong(&"it shares its bytes with other entries"))?;
+        self.inflated_left = self.inflated_left.checked_sub(size).ok_or_else(|| {
+            wrong(&format_args!("compressed entries take more than {MOST_INFLATED} bytes; save it again uncompressed"))
+        })?;
         let entry = self.zip.by_index(index).map_err(|e| wrong(&e))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).map_err(|e| wrong(&e))?);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(size).map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
         // One byte more than announced shows an entry that lies about its size.
         entry.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
         if bytes.len() as u64 != size {

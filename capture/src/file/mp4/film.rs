@@ -19,7 +19,7 @@ pub(crate) struct Film {
     pub(super) path: PathBuf,
     /// SPS and PPS, each behind a start code.
     pub(super) parameter_sets: Vec<u8>,
-    /// Bytes of the length before each NAL unit: 1, 2 or 4.
+    /// Bytes of the length before each NAL unit: 1, 2 or 4 (ISO/IEC 14496-15, the configuration record of AVC).
     pub(super) length_bytes: usize,
     /// In the order of decoding.
     pub(super) stored: Vec<Stored>,
@@ -65,6 +65,10 @@ impl Film {
                 supported: super::SUPPORTED_PICTURES,
             });
         }
+        let length_bytes = usize::from(avc.avcc.length_size_minus_one) + 1;
+        if !matches!(length_bytes, 1 | 2 | 4) {
+            return Err(malformed(&format!("NAL unit lengths of {length_bytes} bytes, expected 1, 2 or 4")));
+        }
         let mut parameter_sets = Vec::new();
         for set in avc.avcc.sequence_parameter_sets.iter().chain(&avc.avcc.picture_parameter_sets) {
             parameter_sets.extend_from_slice(&super::h264::START_CODE);
@@ -93,7 +97,7 @@ impl Film {
         Ok(Self {
             path: path.to_owned(),
             parameter_sets,
-            length_bytes: usize::from(avc.avcc.length_size_minus_one) + 1,
+            length_bytes,
             count: shown.iter().filter(|shown| shown.time.is_some()).count(),
             stored,
             shown,

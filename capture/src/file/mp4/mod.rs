@@ -28,6 +28,8 @@ use rgb::Rotation;
 
 /// What can be decoded, for messages.
 const SUPPORTED_PICTURES: &str = "H.264 with 8 bits and 4:2:0 (Baseline, Main or High)";
+/// The largest packet of sound accepted; a block of 64 channels of AAC takes 48 KiB at most.
+const MAX_PACKET_BYTES: u64 = 1 << 20;
 
 /// Reads the mp4 at `path`, `len` bytes long, opened at its start.
 pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
@@ -90,9 +92,7 @@ fn sound_of(
     track: &Track,
     notes: &mut Vec<String>,
 ) -> Result<AudioClip> {
-    for sample in &track.samples {
-        check_range(path, len, sample)?;
-    }
+    check_packets(path, len, &track.samples)?;
     let edit = Edit::first_of(trak);
     let (movie, media) = (f64::from(mp4.moov.mvhd.timescale.max(1)), track.timescale.max(1) as f64);
     let placement = Placement {
@@ -145,6 +145,36 @@ fn codec_name(contents: &StsdBoxContent) -> String {
         StsdBoxContent::Tx3g(_) => "text".to_owned(),
         StsdBoxContent::Unknown(code) => code.value.escape_ascii().to_string(),
     }
+}
+
+/// Checks the packets of a sound track in a file `len` bytes long.
+///
+/// # Errors
+/// [`CaptureError::Truncated`] if one lies beyond the file, [`CaptureError::TooLarge`] if one is larger than
+/// [`MAX_PACKET_BYTES`], [`CaptureError::Malformed`] if together they hold more bytes than the file: a small file
+/// could otherwise ask for the same bytes millions of times.
+fn check_packets(path: &Path, len: u64, packets: &[Sample]) -> Result<()> {
+    let mut total = 0_u64;
+    for packet in packets {
+        check_range(path, len, packet)?;
+        if packet.size > MAX_PACKET_BYTES {
+            return Err(CaptureError::TooLarge {
+                path: path.to_owned(),
+                unit: "bytes of one packet of sound",
+                found: packet.size,
+                limit: MAX_PACKET_BYTES,
+            });
+        }
+        total = total.saturating_add(packet.size);
+    }
+    if total > len {
+        return Err(CaptureError::Malformed {
+            path: path.to_owned(),
+            format: "mp4",
+            reason: format!("its packets of sound overlap: {total} bytes in a file of {len}"),
+        });
+    }
+    Ok(())
 }
 
 /// Where `sample` ends.

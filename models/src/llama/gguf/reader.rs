@@ -19,8 +19,8 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
-        let metadata = file.metadata().map_err(|e| ModelError::io(path, "read", e))?;
+        // Asked before opening: opening a pipe would wait for a writer for ever.
+        let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
         if !metadata.is_file() {
             return Err(ModelError::Format {
                 path: path.into(),
@@ -29,6 +29,7 @@ impl Reader {
                 fix: "give the path of a .gguf file",
             });
         }
+        let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
         let len = metadata.len();
         Ok(Self { file: BufReader::new(file), path: path.into(), position: 0, len })
     }
