@@ -223,6 +223,12 @@ pub enum CaptureError {
         /// Its header line.
         found: String,
     },
+    /// A table of times has a header and nothing below it.
+    #[error("{}: lists no picture; add a line with name and time for each", path.display())]
+    TimesEmpty {
+        /// The table.
+        path: PathBuf,
+    },
     /// A line of a table of times cannot be read.
     #[error("{}, line {line}: {value:?} is not {expected}; correct the line", path.display())]
     TimesValue {

@@ -46,18 +46,15 @@ pub struct ClipRequest<'a> {
     pub first_seq: u64,
 }
 
-/// Scores a recording utterance by utterance and hands each record to `sink` as soon as it is there.
+/// Scores a recording utterance by utterance. All of a clip's records come together, so that a clip that turns out to be
+/// damaged leaves none behind.
 ///
 /// Without sound the pictures' whole length is one utterance. Sound without speech is left out: such a clip is scored as
 /// one utterance by its face and its given transcript, and reported as "no speech" where it has neither.
 ///
 /// # Errors
-/// [`RuntimeError`] as `E`, or what `sink` returns. Records given before an error stay valid.
-pub fn score_clip<E: From<RuntimeError>>(
-    scorer: &mut Scorer,
-    request: &ClipRequest<'_>,
-    mut sink: impl FnMut(Record) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
+/// What reading the clip and scoring an utterance raise.
+pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<Record>> {
     let clip = Clip::open(request)?;
     let start = Instant::now();
     let utterances = clip.utterances(scorer, request)?;
@@ -67,11 +64,8 @@ pub fn score_clip<E: From<RuntimeError>>(
         TextRequest::Given(transcript) => transcript.assign(&spans),
         TextRequest::Simulate | TextRequest::Absent => (vec![None; spans.len()], Vec::new()),
     };
-    if !lost.is_empty() && !spans.is_empty() {
-        log::warn!("{}: {} subtitles overlap no speech and are not used", clip.name, lost.len());
-    }
-    let mut seq = request.first_seq;
-    for (found, text) in utterances.iter().zip(texts) {
+    let mut records = Vec::with_capacity(utterances.len().max(1));
+    for ((found, text), seq) in utterances.iter().zip(texts).zip(request.first_seq..) {
         let text = match (text, request.text) {
             (Some(text), _) => TextInput::Real(text),
             (None, TextRequest::Absent) => TextInput::Absent,
@@ -89,13 +83,18 @@ pub fn score_clip<E: From<RuntimeError>>(
             record.latency_ms = None;
         }
         record.notes.extend(found.note.map(String::from));
-        seq += 1;
-        sink(record)?;
+        records.push(record);
     }
-    if utterances.is_empty() {
-        sink(scorer.nothing_to_score(seq, &clip.name, clip.span()?, "no speech"))?;
+    if records.is_empty() {
+        records.push(scorer.nothing_to_score(request.first_seq, &clip.name, clip.span()?, clip.nothing()));
     }
-    Ok(())
+    if let Some(first) = records.first_mut() {
+        first.notes.extend(clip.notes);
+        if !lost.is_empty() {
+            first.notes.push(format!("{} of the clip's subtitles overlap no utterance and are not used", lost.len()));
+        }
+    }
+    Ok(records)
 }
 
 /// An open recording with its sound at 16 kHz.
@@ -103,6 +102,7 @@ struct Clip {
     name: String,
     sound: Option<AudioClip>,
     pictures: Option<Pictures>,
+    notes: Vec<String>,
 }
 
 /// A stretch of a clip that becomes one score.
@@ -116,9 +116,6 @@ impl Clip {
     fn open(request: &ClipRequest<'_>) -> Result<Self> {
         let Media { audio, mut pictures, notes, .. } = file::open(request.path)?;
         let name = request.path.display().to_string();
-        for note in notes {
-            log::warn!("{name}: {note}");
-        }
         if let Some(face) = request.face {
             if pictures.is_some() {
                 return Err(RuntimeError::Request {
@@ -135,12 +132,12 @@ impl Clip {
             }
         }
         let sound = audio.map(|a| to_rate(a, SampleRate::HZ_16000)).transpose()?;
-        Ok(Self { name, sound, pictures })
+        Ok(Self { name, sound, pictures, notes })
     }
 
     fn utterances<'a>(&'a self, scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<Found<'a>>> {
         let Some(sound) = &self.sound else {
-            return Ok(vec![Found { span: self.span()?, samples: None, note: Some("no sound") }]);
+            return self.without_sound(scorer, request, "no sound");
         };
         let samples = sound.samples();
         let whole = request.whole || matches!(request.text, TextRequest::Given(Transcript::Whole(_)));
@@ -164,13 +161,32 @@ impl Clip {
             };
             return ranges.into_iter().map(found).collect();
         }
+        self.without_sound(scorer, request, "no speech: the sound is left out")
+    }
+
+    /// The whole clip by its face and its given transcript; nothing where it has neither.
+    fn without_sound<'a>(
+        &self,
+        scorer: &mut Scorer,
+        request: &ClipRequest<'_>,
+        note: &'static str,
+    ) -> Result<Vec<Found<'a>>> {
         let face = match &self.pictures {
             Some(pictures) => scorer.sees_a_face(pictures)?,
             None => false,
         };
-        let text = matches!(request.text, TextRequest::Given(_));
-        let remaining = Found { span: self.span()?, samples: None, note: Some("no speech: the sound is left out") };
+        let span = self.span()?;
+        let text = match request.text {
+            TextRequest::Given(transcript) => transcript.assign(&[span]).0.iter().any(Option::is_some),
+            TextRequest::Simulate | TextRequest::Absent => false,
+        };
+        let remaining = Found { span, samples: None, note: Some(note) };
         Ok(if face || text { vec![remaining] } else { Vec::new() })
+    }
+
+    /// Why there is nothing to score.
+    fn nothing(&self) -> &'static str {
+        if self.sound.is_some() { "no speech" } else { "no sound and no face" }
     }
 
     /// Frames within the utterance; a single picture stands for the whole clip.

@@ -43,7 +43,7 @@ pub enum RuntimeError {
     #[error("bundle: {0}")]
     Bundle(#[source] ModelError),
     /// A stage failed on an utterance.
-    #[error("{stage}: {source}")]
+    #[error("{source} (stage: {stage})")]
     Stage {
         /// The stage of the pipeline.
         stage: &'static str,
@@ -52,7 +52,7 @@ pub enum RuntimeError {
         source: ModelError,
     },
     /// A file that the program itself writes cannot be written.
-    #[error("{}: cannot write: {source}; check that the folder exists and the disk has room", path.display())]
+    #[error("{}: cannot write: {source}; check that the folder exists and the disk has room (TMPDIR names another folder)", path.display())]
     Write {
         /// The file, or `stdout`.
         path: PathBuf,
@@ -68,7 +68,8 @@ impl RuntimeError {
         match self {
             Self::Request { .. } => 2,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
-            Self::Bundle(_) => 5,
+            // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
+            Self::Bundle(_) | Self::Stage { source: ModelError::NotFinite { .. }, .. } => 5,
             Self::Stage { .. } | Self::Write { .. } => 1,
         }
     }

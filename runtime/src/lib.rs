@@ -11,6 +11,7 @@ pub mod mode;
 pub mod record;
 pub mod scorer;
 pub mod speech;
+pub mod steering;
 pub mod transcript;
 
 pub use error::{Result, RuntimeError};

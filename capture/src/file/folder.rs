@@ -16,6 +16,8 @@ use super::{Media, open_file, picture, sound, times};
 const FRAMES_PER_SECOND: u64 = 25;
 /// The most pictures accepted: four hours at 60 a second.
 const MAX_PICTURES: usize = 4 * 60 * 60 * 60;
+/// The longest time for which the last picture of a table is taken to be shown.
+const MAX_LAST: Duration = Duration::from_secs(1);
 
 const PICTURE_NAMES: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 const SOUND_NAMES: [&str; 7] = ["wav", "flac", "mp3", "aac", "ogg", "oga", "m4a"];
@@ -104,12 +106,20 @@ fn list(path: &Path) -> Result<Listing> {
 fn in_times(folder: &Path, table: &[(String, Timestamp)]) -> Result<Pictures> {
     let files: Vec<Picture> =
         table.iter().map(|(name, time)| Picture { path: folder.join(name), time: *time }).collect();
-    // Nothing follows the last picture; it lasts as long as the one before it.
-    let last = match files.as_slice() {
-        [.., before, last] => last.time.saturating_since(before.time),
-        _ => period(),
-    };
+    let last = usual_gap(&files);
     Pictures::files(files, last)
+}
+
+/// How long the last picture is taken to be shown, as nothing follows it: the median of the times between pictures,
+/// of two middle ones the shorter, and at most [`MAX_LAST`]. A pause before the last picture does not count so.
+fn usual_gap(files: &[Picture]) -> Duration {
+    let mut gaps: Vec<Duration> = files
+        .iter()
+        .zip(files.iter().skip(1))
+        .map(|(before, after)| after.time.saturating_since(before.time))
+        .collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len().saturating_sub(1) / 2).map_or(period(), |median| (*median).min(MAX_LAST))
 }
 
 fn in_byte_order(folder: &Path, names: &BTreeSet<OsString>) -> Result<Pictures> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::{CaptureError, Result};
 
 /// Everything that can be read, for messages.
-const READABLE: &str = "wav, flac, mp3, aac, ogg, mp4, png, jpeg, bmp or a folder of pictures";
+const READABLE: &str = "wav, flac, mp3, aac, ogg (Vorbis), mp4, png, jpeg, bmp or a folder of pictures";
 
 /// Bytes from the start of a file that [`sniff`] wants to see.
 pub(crate) const SNIFF_BYTES: usize = 16;

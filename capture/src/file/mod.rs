@@ -50,7 +50,8 @@ pub struct Media {
 /// * one picture (png, jpeg, bmp), which stands for a whole clip;
 /// * a folder of such pictures and at most one sound file. A table `times.csv` with the header `file,time_s` gives the
 ///   time of each picture; without it they follow each other in the byte order of their names, 25 a second, which is
-///   how OpenFace writes them (spec section 2.2).
+///   how OpenFace writes them (spec section 2.2). The last picture of a table is taken to be shown for the median time
+///   between pictures, one second at most.
 ///
 /// The sound is decoded at once. The silence that encoders put before it is taken out where the file tells its length
 /// (mp3 with a LAME header, ogg, mp4 with an edit list); bare ADTS does not tell it, so the first 1024 or 2112 samples
@@ -64,12 +65,23 @@ pub fn open(path: &Path) -> Result<Media> {
         std::io::ErrorKind::NotFound => CaptureError::Missing { path: path.to_owned() },
         _ => CaptureError::Io { path: path.to_owned(), action: "look at it", source },
     })?;
-    if metadata.is_dir() {
-        return folder::open(path);
-    }
-    if !metadata.is_file() {
+    let media = if metadata.is_dir() {
+        folder::open(path)?
+    } else if metadata.is_file() {
+        open_one(path)?
+    } else {
         return Err(CaptureError::NotAFile { path: path.to_owned() });
+    };
+    // Sound was counted as it was decoded.
+    let end_s = media.pictures.as_ref().map_or(0.0, |pictures| pictures.span().end().as_secs_f64());
+    if end_s > f64::from(MAX_DURATION_S) {
+        return Err(CaptureError::TooLong { path: path.to_owned(), limit_s: f64::from(MAX_DURATION_S) });
     }
+    Ok(media)
+}
+
+/// Reads the recording in the ordinary file at `path`.
+fn open_one(path: &Path) -> Result<Media> {
     let (format, file, len) = open_file(path)?;
     match format {
         Format::Sound(container) => Ok(Media {

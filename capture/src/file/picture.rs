@@ -72,14 +72,20 @@ fn decode_upright(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
         });
     }
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+    // The sides are checked below, where the message can tell them.
+    limits.max_image_width = None;
+    limits.max_image_height = None;
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
     if width.max(height) > MAX_SIDE {
-        return Err(too_large(path, width, height));
+        return Err(CaptureError::TooLarge {
+            path: path.to_owned(),
+            unit: "pixels in a row or column",
+            found: u64::from(width.max(height)),
+            limit: u64::from(MAX_SIDE),
+        });
     }
     let orientation = decoder.orientation().map_err(refused)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
@@ -99,20 +105,15 @@ fn refused(path: &Path, error: ImageError) -> CaptureError {
         ImageError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
             CaptureError::Io { path: path.to_owned(), action: "read it", source: e }
         }
-        ImageError::Limits(_) => too_large(path, MAX_SIDE.saturating_add(1), 0),
+        ImageError::Limits(_) => CaptureError::Malformed {
+            path: path.to_owned(),
+            format: "picture",
+            reason: format!("decoding it takes more than {MAX_DECODER_BYTES} bytes of memory"),
+        },
         other => CaptureError::Malformed {
             path: path.to_owned(),
             format: "picture",
             reason: other.to_string().replace('\n', " "),
         },
-    }
-}
-
-fn too_large(path: &Path, width: u32, height: u32) -> CaptureError {
-    CaptureError::TooLarge {
-        path: path.to_owned(),
-        unit: "pixels in a row or column",
-        found: u64::from(width.max(height)),
-        limit: u64::from(MAX_SIDE),
     }
 }

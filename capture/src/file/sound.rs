@@ -26,7 +26,7 @@ use super::mp4::View;
 use super::{id3, ogg};
 
 /// What can be decoded, for messages.
-const SUPPORTED: &str = "wav, flac, mp3 or AAC-LC";
+const SUPPORTED: &str = "PCM wav, flac, mp3, AAC-LC or ogg (Vorbis)";
 /// Markers stand in the first bytes; anything further in would be a chance hit.
 const PROBE_BYTES: u32 = 16;
 

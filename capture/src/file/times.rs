@@ -9,11 +9,13 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use crate::error::{CaptureError, Result};
 use crate::time::Timestamp;
 
+use super::MAX_DURATION_S;
+
 /// The most bytes accepted; a line takes a few dozen.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Reads the table at `path`: a header `file,time_s`, then a line for each picture with its name, which must be one of
-/// `pictures`, and its time in seconds, each later than the one before.
+/// `pictures`, and its time in seconds, each later than the one before, none beyond [`MAX_DURATION_S`].
 ///
 /// # Errors
 /// A [`CaptureError`] that names the line.
@@ -42,7 +44,7 @@ pub(super) fn read(path: &Path, pictures: &BTreeSet<OsString>) -> Result<Vec<(St
         table.push(read_line(path, &record, pictures, previous)?);
     }
     if table.is_empty() {
-        return Err(CaptureError::NoPictures { path: path.to_owned() });
+        return Err(CaptureError::TimesEmpty { path: path.to_owned() });
     }
     Ok(table)
 }
@@ -67,8 +69,9 @@ fn read_line(
         .trim()
         .parse::<f64>()
         .ok()
+        .filter(|seconds| *seconds <= f64::from(MAX_DURATION_S))
         .and_then(|seconds| Timestamp::from_secs_f64(seconds).ok())
-        .ok_or_else(|| bad(seconds, "a time in seconds, zero or more"))?;
+        .ok_or_else(|| bad(seconds, "a time in seconds from 0 to 14400"))?;
     // The names come from the folder's listing, so that no line can point out of the folder.
     if !pictures.contains(OsStr::new(file)) {
         return Err(CaptureError::TimesMissingPicture { path: path.to_owned(), line, file: file.to_owned() });

@@ -296,12 +296,26 @@ fn codecs_other_than_h264_are_named() {
         ("full.mp4", &["-c:v", "libx264", "-pix_fmt", "yuv444p"], "H.264 profile 244"),
     ] {
         let path = dir.path().join(name);
-        ffmpeg(&[&["-f", "lavfi", "-i", "testsrc2=s=128x96:r=25:d=0.4"], options, &[text(&path)]].concat());
-        let error = file::open(&path).unwrap_err();
-        let named = matches!(&error, CaptureError::UnsupportedCodec { codec, .. }
-            if codec.starts_with(expected) || (expected == "hev1" && codec.starts_with("HEVC")));
-        assert!(named, "{name}: {error}");
+        let picture = ["-f", "lavfi", "-i", "testsrc2=s=128x96:r=25:d=0.4"];
+        // With sound, whose reader looks at the boxes of the pictures too, and without.
+        for sound in [&[][..], &["-f", "lavfi", "-i", "sine=440:r=16000:d=0.4", "-c:a", "aac"]] {
+            ffmpeg(&[&picture[..], sound, options, &[text(&path)]].concat());
+            let error = file::open(&path).unwrap_err();
+            let named = matches!(&error, CaptureError::UnsupportedCodec { codec, .. }
+                if codec.starts_with(expected) || (expected == "hev1" && codec.starts_with("HEVC")));
+            assert!(named, "{name}: {error}");
+        }
     }
+}
+
+#[test]
+fn films_longer_than_is_accepted_are_refused() {
+    let dir = folder();
+    let path = dir.path().join("slow.mp4");
+    let source = "testsrc2=s=64x48:r=1/3600:d=18000";
+    ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-pix_fmt", "yuv420p", text(&path)]);
+    let error = file::open(&path).unwrap_err();
+    assert!(matches!(error, CaptureError::TooLong { limit_s: 14_400.0, .. }), "{error}");
 }
 
 /// ISO/IEC 14496-15 forbids lengths of three bytes.

@@ -68,7 +68,7 @@ fn a_table_gives_order_and_times() {
     let pictures = media.pictures.unwrap();
     let found: Vec<_> = pictures.frames().map(|f| f.unwrap()).map(|f| (f.time().as_secs_f64(), f.data()[0])).collect();
     assert_eq!(found, [(0.5, 3), (0.75, 1), (1.5, 2)]);
-    assert_eq!((pictures.span().start().as_secs_f64(), pictures.span().end().as_secs_f64()), (0.5, 2.25));
+    assert_eq!((pictures.span().start().as_secs_f64(), pictures.span().end().as_secs_f64()), (0.5, 1.75));
     let at = |s| Timestamp::from_secs_f64(s).unwrap();
     let part: Vec<_> =
         pictures.within(Some(Span::new(at(0.75), at(1.5)).unwrap())).map(|f| f.unwrap().data()[0]).collect();
@@ -88,13 +88,13 @@ fn tables_that_are_wrong_are_told_of_by_line() {
     assert!(matches!(refused("file,time_s,note\nx.bmp,0,a\n"), CaptureError::TimesHeader { .. }));
     assert!(matches!(refused("file,time_s\nx.bmp,0\nq.bmp,1\n"), CaptureError::TimesMissingPicture { line: 3, .. }));
     assert!(matches!(refused("file,time_s\n../x.bmp,0\n"), CaptureError::TimesMissingPicture { line: 2, .. }));
-    for value in ["NaN", "inf", "-1", "", "one", "1,2"] {
+    for value in ["NaN", "inf", "-1", "", "one", "1,2", "1e9", "14400.1"] {
         let error = refused(&format!("file,time_s\nx.bmp,{value}\n"));
         assert!(matches!(error, CaptureError::TimesValue { line: 2, .. }), "{value}: {error}");
     }
     assert!(matches!(refused("file,time_s\nx.bmp,1\ny.bmp,1\n"), CaptureError::TimesOrder { line: 3, .. }));
     assert!(matches!(refused("file,time_s\nx.bmp,1\ny.bmp,0.5\n"), CaptureError::TimesOrder { line: 3, .. }));
-    assert!(matches!(refused("file,time_s\n"), CaptureError::NoPictures { .. }));
+    assert!(matches!(refused("file,time_s\n"), CaptureError::TimesEmpty { .. }));
     assert!(matches!(refused(""), CaptureError::Empty { .. }));
     std::fs::write(dir.path().join("times.csv"), b"file,time_s\n\xff\xfe.bmp,0\n").unwrap();
     assert!(matches!(error(dir.path()), CaptureError::Malformed { .. }));
@@ -142,6 +142,32 @@ fn one_picture_stands_for_the_whole_clip() {
 }
 
 #[test]
+fn the_last_picture_lasts_no_longer_than_is_usual() {
+    let dir = folder();
+    for name in ["a.bmp", "b.bmp", "c.bmp", "d.bmp"] {
+        bmp(&dir.path().join(name), 2, 2, [1; 3]);
+    }
+    for (table, end_s) in [
+        ("a.bmp,0\nb.bmp,0.1\nc.bmp,0.2\nd.bmp,5000\n", 5000.1),
+        ("a.bmp,0\nb.bmp,3000\n", 3001.0),
+        ("a.bmp,2\n", 2.04),
+    ] {
+        std::fs::write(dir.path().join("times.csv"), format!("file,time_s\n{table}")).unwrap();
+        let span = file::open(dir.path()).unwrap().pictures.unwrap().span();
+        assert!((span.end().as_secs_f64() - end_s).abs() < 1e-6, "{table}: {}", span.end().as_secs_f64());
+    }
+    std::fs::write(dir.path().join("times.csv"), "file,time_s\na.bmp,0\nb.bmp,14399.5\n").unwrap();
+    assert!(matches!(error(dir.path()), CaptureError::TooLong { limit_s: 14_400.0, .. }));
+}
+
+/// The checksum of png (ISO 3309), bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[test]
 fn pictures_too_large_to_hold_are_refused_before_they_are_decoded() {
     let dir = folder();
     // A bitmap header of 60000 x 60000 without the pixels.
@@ -151,7 +177,19 @@ fn pictures_too_large_to_hold_are_refused_before_they_are_decoded() {
     bytes[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
     bytes[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(error(&path), CaptureError::TooLarge { .. }));
+    assert!(matches!(error(&path), CaptureError::TooLarge { found: 60_000, limit: 8_192, .. }));
+    // The same of a png, whose header is checked by a sum: a picture of one pixel with other sides.
+    let path = dir.path().join("huge.png");
+    let mut header = b"IHDR".to_vec();
+    header.extend([100_000_u32.to_be_bytes(), 7_u32.to_be_bytes()].concat());
+    header.extend([8, 2, 0, 0, 0]);
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    bytes.extend(&header);
+    bytes.extend(crc32(&header).to_be_bytes());
+    bytes.extend(b"\0\0\0\0IDAT");
+    bytes.extend(crc32(b"IDAT").to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(error(&path), CaptureError::TooLarge { found: 100_000, limit: 8_192, .. }));
 }
 
 #[test]

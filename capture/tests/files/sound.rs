@@ -219,6 +219,11 @@ fn codecs_without_a_decoder_are_named() {
         let error = file::open(&path).unwrap_err();
         assert!(matches!(&error, CaptureError::UnsupportedCodec { codec, .. } if codec == expected), "{name}: {error}");
     }
+    // To be told to convert a wav to wav would help nobody.
+    let path = dir.path().join("adpcm.wav");
+    ffmpeg(&["-i", text(&source), "-c:a", "adpcm_ima_wav", text(&path)]);
+    let error = file::open(&path).unwrap_err().to_string();
+    assert!(error.contains("ADPCM; convert to PCM wav, flac, mp3, AAC-LC or ogg (Vorbis)"), "{error}");
 }
 
 #[test]

@@ -26,8 +26,12 @@ pub const MODES: [&str; 11] = [
 
 /// Longest statement, name or version, in characters.
 const LONGEST_LINE: usize = 500;
-/// Longest utterance that can be asked for, seconds: at true size each of WavLM's attention arrays takes 0.6 GB there.
-const LONGEST_UTTERANCE_S: f64 = 60.0;
+/// Most tokens that may be asked for at a time: the longest sequence of the published language model.
+const MOST_NEW_TOKENS: usize = 4096;
+/// Largest half width of an interval: the whole range of a valence.
+const WIDEST_HALF: f32 = 6.0;
+/// Shortest and longest utterance that can be asked for, seconds: at true size each of WavLM's attention arrays takes 0.6 GB there.
+const LONGEST_UTTERANCE_S: std::ops::RangeInclusive<f64> = 1.0..=60.0;
 
 /// One step of the way to a value.
 #[derive(Clone, Debug)]
@@ -70,15 +74,16 @@ pub(super) fn fault(manifest: &Manifest) -> Option<Fault> {
 fn check(m: &Manifest) -> Result<(), Fault> {
     equal(&["schema"], SCHEMA, m.schema)?;
     for (key, text) in [("name", &m.name), ("version", &m.version), ("created_by", &m.created_by)] {
-        line(&[key], text, 1)?;
+        line(&place(&[key]), text, 1)?;
     }
-    line(&["statement"], &m.statement, if m.trained { 0 } else { 1 })?;
+    line(&place(&["statement"]), &m.statement, if m.trained { 0 } else { 1 })?;
     sizes(m)?;
     method(m)?;
     equal(&["audio", "sample_rate"], 16_000, m.audio.sample_rate)?;
     let longest = m.audio.longest_utterance_s;
-    ensure(longest > 0.0 && longest <= LONGEST_UTTERANCE_S, &["audio", "longest_utterance_s"], || {
-        format!("expected above 0 up to {LONGEST_UTTERANCE_S} seconds, found {longest}")
+    ensure(LONGEST_UTTERANCE_S.contains(&longest), &["audio", "longest_utterance_s"], || {
+        let (least, most) = (LONGEST_UTTERANCE_S.start(), LONGEST_UTTERANCE_S.end());
+        format!("expected {least} to {most} seconds, found {longest}")
     })?;
     network(&["face", "finder"], m.face.finder.validate())?;
     network(&["face", "track"], m.face.track.validate())?;
@@ -123,8 +128,15 @@ fn method(m: &Manifest) -> Result<(), Fault> {
         network(&["method", key], LayerSet::of(layers.iter().copied(), blocks).map(|_| ()))?;
     }
     ensure(!method.prompt.trim().is_empty(), &["method", "prompt"], || "expected a text, found none".into())?;
+    // The one text that may have several lines; `bundle info` shows it.
+    let hidden = method.prompt.chars().find(|c| *c != '\n' && deceives(*c));
+    ensure(hidden.is_none(), &["method", "prompt"], || {
+        format!("expected no control characters but line ends, found {:?}", hidden.unwrap_or_default())
+    })?;
     equal(&["method", "beams"], 1, method.beams)?;
-    ensure(method.max_new_tokens > 0, &["method", "max_new_tokens"], || "expected at least 1, found 0".into())
+    ensure((1..=MOST_NEW_TOKENS).contains(&method.max_new_tokens), &["method", "max_new_tokens"], || {
+        format!("expected 1 to {MOST_NEW_TOKENS}, found {}", method.max_new_tokens)
+    })
 }
 
 fn measurements(m: &Manifest) -> Result<(), Fault> {
@@ -138,12 +150,13 @@ fn measurements(m: &Manifest) -> Result<(), Fault> {
     for (mode, half) in &m.interval90 {
         let place = [Place::Key("interval90"), Place::Named(mode.clone())];
         known(&place, mode)?;
-        if !(half.is_finite() && *half > 0.0) {
-            return Err((place.to_vec(), format!("expected a number above 0, found {half}")));
+        if !(*half > 0.0 && *half <= WIDEST_HALF) {
+            return Err((place.to_vec(), format!("expected a number above 0 up to {WIDEST_HALF}, found {half}")));
         }
     }
     for (i, metric) in m.metrics.iter().enumerate() {
         let place = |key| [Place::Key("metric"), Place::Member(i), Place::Key(key)];
+        line(&place("protocol"), &metric.protocol, 1)?;
         known(&place("mode"), &metric.mode)?;
         if !(metric.mae.is_finite() && metric.mae >= 0.0) {
             return Err((place("mae").to_vec(), format!("expected a number from 0, found {}", metric.mae)));
@@ -156,6 +169,9 @@ fn measurements(m: &Manifest) -> Result<(), Fault> {
 fn files(m: &Manifest) -> Result<(), Fault> {
     let (mut roles, mut paths) = (HashSet::new(), HashSet::new());
     for (i, file) in m.files.iter().enumerate() {
+        for (key, text) in [("licence", &file.licence), ("source", &file.source)] {
+            line(&[Place::Key("file"), Place::Member(i), Place::Key(key)], text, 1)?;
+        }
         let at = |key, reason: String| Err((vec![Place::Key("file"), Place::Member(i), Place::Key(key)], reason));
         if !roles.insert(file.role) && file.role != Role::Licence {
             return at("role", format!("expected each role once, found {} again", file.role));
@@ -211,13 +227,23 @@ fn equal_presence(keys: &[&'static str], expected: bool, found: bool) -> Result<
 }
 
 /// A single line of at least `least` characters that shows on a terminal as it is.
-fn line(keys: &[&'static str], text: &str, least: usize) -> Result<(), Fault> {
+fn line(place: &[Place], text: &str, least: usize) -> Result<(), Fault> {
     let count = text.trim().chars().count();
-    let holds = (least..=LONGEST_LINE).contains(&count) && !text.chars().any(char::is_control);
-    ensure(holds, keys, || {
-        let found: String = text.chars().take(60).collect();
-        format!("expected one line of {least} to {LONGEST_LINE} characters, found {count}: {found:?}")
-    })
+    if (least..=LONGEST_LINE).contains(&count) && !text.chars().any(deceives) {
+        return Ok(());
+    }
+    let found: String = text.chars().take(60).collect();
+    let reason = format!(
+        "expected one line of {least} to {LONGEST_LINE} characters, none of them a control character, found {count}: \
+         {found:?}"
+    );
+    Err((place.to_vec(), reason))
+}
+
+/// Whether a terminal would show something else than the text: control characters, line separators, and marks that turn
+/// the direction of writing.
+pub(super) fn deceives(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A network's own verdict on its sizes.

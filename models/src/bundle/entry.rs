@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::deceives;
 use super::digest::Sha256;
 use super::manifest::MANIFEST_NAME;
 
@@ -86,7 +87,7 @@ impl fmt::Display for Role {
 /// Where a file lies: below the bundle's folder, or, for the language model alone, anywhere.
 ///
 /// A path below the folder has parts between single slashes on every system; none is empty, `.` or `..`, and none holds
-/// a backslash, a colon or a control character.
+/// a backslash, a colon, a control character or a mark that turns the direction of writing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct BundlePath(String);
@@ -135,7 +136,7 @@ impl TryFrom<String> for BundlePath {
 
     fn try_from(text: String) -> Result<Self, String> {
         let refuse = |expected: &str| Err(format!("path: expected {expected}, found {text:?}"));
-        if text.is_empty() || text.len() > 4096 || text.chars().any(char::is_control) {
+        if text.is_empty() || text.len() > 4096 || text.chars().any(deceives) {
             return refuse("1 to 4096 bytes without control characters");
         }
         if Path::new(&text).is_absolute() {
@@ -185,6 +186,12 @@ mod tests {
             let path = BundlePath::try_from(good.to_owned()).unwrap();
             assert!(!path.is_external() && path.within(Path::new("/b")) == Path::new("/b").join(good));
         }
+    }
+
+    #[test]
+    fn a_path_that_shows_as_another_one_is_refused() {
+        let fault = BundlePath::try_from(String::from("a\u{202e}b")).unwrap_err();
+        assert!(fault.contains("without control characters") && fault.contains("\\u{202e}"), "{fault}");
     }
 
     #[test]

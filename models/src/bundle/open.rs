@@ -164,11 +164,12 @@ impl Verification {
     }
 }
 
-fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
+/// The bytes of the manifest in `folder`, which is a regular file of bounded size.
+pub(super) fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
     let path = folder.join(MANIFEST_NAME);
     if !folder.exists() {
-        let kept = super::write::previous(folder).filter(|kept| kept.join(MANIFEST_NAME).is_file());
-        if let Some(kept) = kept {
+        let kept = folder.file_name().map(|name| super::write::previous(folder, name));
+        if let Some(kept) = kept.filter(|kept| kept.join(MANIFEST_NAME).is_file()) {
             let reason =
                 format!("expected a bundle, found none; an interrupted installation left the one before at {kept:?}");
             return Err(ModelError::Manifest { path: folder.into(), reason });

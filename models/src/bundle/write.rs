@@ -1,11 +1,13 @@
 //! Making a bundle's folder.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::digest::Sha256;
 use super::entry::{BundlePath, FileEntry, Role};
 use super::manifest::{MANIFEST_NAME, Manifest};
+use super::open::read_manifest;
 use crate::{ModelError, Result};
 
 /// A bundle in the making: a folder beside the place where it will stand.
@@ -31,14 +33,19 @@ impl BundleWriter {
     /// Starts a bundle that will stand at `target`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a target that has no name or where something else than a bundle stands;
-    /// [`ModelError::Io`] when the folder beside it cannot be made.
+    /// [`ModelError::Config`] for a target that has no name, that is the current folder or holds it, or where something
+    /// else than a bundle stands, under its own name or under `NAME.previous`; [`ModelError::Io`] when the folder beside
+    /// it cannot be made.
     pub fn create(target: &Path) -> Result<Self> {
         let target = std::path::absolute(target).map_err(|e| ModelError::io(target, "find", e))?;
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(refused(&target, "expected a folder's name"));
         };
-        check_replaceable(&target)?;
+        if let Ok(current) = std::env::current_dir() {
+            check_apart(&target, &current)?;
+        }
+        standing(&target)?;
+        standing(&previous(&target, name))?;
         fs::create_dir_all(parent).map_err(|e| ModelError::io(parent, "create", e))?;
         let folder = tempfile::Builder::new()
             .prefix(&format!(".{}.partial-", name.to_string_lossy()))
@@ -129,33 +136,71 @@ impl BundleWriter {
     }
 }
 
-/// Where the bundle that stood at `target` is kept.
-pub(super) fn previous(target: &Path) -> Option<PathBuf> {
-    let mut name = target.file_name()?.to_owned();
+/// Where the bundle that stood at `target`, whose name is `name`, is kept.
+pub(super) fn previous(target: &Path, name: &OsStr) -> PathBuf {
+    let mut name = name.to_owned();
     name.push(".previous");
-    Some(target.with_file_name(name))
+    target.with_file_name(name)
 }
 
-/// Only a bundle or an empty folder may be replaced: a mistyped path must not move somebody's files away.
-fn check_replaceable(target: &Path) -> Result<()> {
-    let found = match fs::symlink_metadata(target) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(ModelError::io(target, "look at", e)),
+/// What may be moved away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Nothing,
+    EmptyFolder,
+    Bundle,
+}
+
+/// What stands at `place`. Only a bundle or an empty folder may be moved: a mistyped path, or a folder that happens to
+/// have a bundle's name, must not cost somebody's files.
+fn standing(place: &Path) -> Result<Standing> {
+    let found = match fs::symlink_metadata(place) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Standing::Nothing),
+        Err(e) => return Err(ModelError::io(place, "look at", e)),
         Ok(found) => found,
     };
+    let refuse = |found: &str| {
+        Err(refused(place, &format!("expected a bundle, an empty folder or nothing there, found {found}")))
+    };
     if !found.is_dir() {
-        return Err(refused(target, "expected a bundle, an empty folder or nothing there, found something else"));
+        return refuse("something else");
     }
-    if target.join(MANIFEST_NAME).is_file() {
-        return Ok(());
+    let mut entries = fs::read_dir(place).map_err(|e| ModelError::io(place, "list", e))?;
+    if entries.next().is_none() {
+        return Ok(Standing::EmptyFolder);
     }
-    let mut entries = fs::read_dir(target).map_err(|e| ModelError::io(target, "list", e))?;
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => {
-            Err(refused(target, "expected a bundle, an empty folder or nothing there, found a folder with other files"))
-        }
+    if fs::symlink_metadata(place.join(MANIFEST_NAME)).is_err() {
+        return refuse("a folder with other files");
     }
+    if is_manifest(place) {
+        Ok(Standing::Bundle)
+    } else {
+        refuse(&format!("a folder whose {MANIFEST_NAME} is no bundle's"))
+    }
+}
+
+/// Whether the manifest in `folder` is a bundle's, of this schema or another one: a schema's number and a list of files.
+fn is_manifest(folder: &Path) -> bool {
+    let Some(text) = read_manifest(folder).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+    let Ok(table) = text.parse::<toml::Table>() else { return false };
+    table.get("schema").is_some_and(toml::Value::is_integer)
+        && table
+            .get("file")
+            .and_then(toml::Value::as_array)
+            .is_some_and(|files| files.iter().all(toml::Value::is_table))
+}
+
+/// Refuses the folder `current` and every folder that holds it: what runs there would find itself moved away.
+fn check_apart(target: &Path, current: &Path) -> Result<()> {
+    // A target that is not there yet holds nothing; names are compared after links and `..` are followed.
+    let (Ok(found), Ok(current)) = (fs::canonicalize(target), fs::canonicalize(current)) else { return Ok(()) };
+    if current.starts_with(&found) {
+        return Err(refused(
+            target,
+            "expected a folder apart from the current one, found that one or one that holds it",
+        ));
+    }
+    Ok(())
 }
 
 fn refused(target: &Path, reason: &str) -> ModelError {
@@ -168,19 +213,23 @@ fn refused(target: &Path, reason: &str) -> ModelError {
 /// Moves the finished folder to `target`, keeping what stands there.
 fn replace(folder: tempfile::TempDir, target: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(|e| ModelError::io(to, "rename into place", e));
-    let parent = target.parent().unwrap_or(Path::new("/"));
-    if !target.join(MANIFEST_NAME).is_file() {
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(refused(target, "expected a folder's name"));
+    };
+    // Looked at again: building takes minutes, in which anything may have come.
+    if standing(target)? != Standing::Bundle {
         // Nothing, or an empty folder; a folder that was filled meanwhile stays and makes the renaming fail.
         let _ = fs::remove_dir(target);
         rename(folder.path(), target)?;
-    } else if let Some(kept) = previous(target) {
+    } else {
+        let kept = previous(target, name);
+        let had_kept = standing(&kept)? != Standing::Nothing;
         // The oldest one goes only when the newest one stands.
         let oldest = tempfile::Builder::new()
             .prefix(".replaced-")
             .tempdir_in(parent)
             .map_err(|e| ModelError::io(parent, "create a folder in", e))?;
         let aside = oldest.path().join("bundle");
-        let had_kept = kept.exists();
         if had_kept {
             rename(&kept, &aside)?;
         }
@@ -234,4 +283,27 @@ fn sync_folders(folder: &Path) -> Result<()> {
 fn sync_folder(folder: &Path) -> Result<()> {
     // Other systems cannot open a folder as a file, and order names by themselves.
     if cfg!(unix) { sync(folder) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_current_folder_and_those_that_hold_it_are_no_targets() {
+        let parent = tempfile::tempdir().unwrap();
+        let current = parent.path().join("a/b");
+        fs::create_dir_all(&current).unwrap();
+        for bad in ["a", "a/b", "a/b/../b", "a/b/.."] {
+            let fault = check_apart(&parent.path().join(bad), &current).unwrap_err().to_string();
+            assert!(fault.contains("expected a folder apart from the current one"), "{bad}: {fault}");
+        }
+        for good in ["a/b/c", "a/bb", "c"] {
+            check_apart(&parent.path().join(good), &current).unwrap();
+            fs::create_dir_all(parent.path().join(good)).unwrap();
+            check_apart(&parent.path().join(good), &current).unwrap();
+        }
+    }
 }

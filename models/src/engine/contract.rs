@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::onnx::Dtype;
+
+/// Key under which a graph's file says with which configuration it was built.
+const CONFIG_KEY: &str = "mien.config";
 
 /// One input or output: its name, element type and number of axes, with the lengths that are fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl TensorContract {
     }
 }
 
-/// Inputs and outputs of a graph, in the order in which a session takes and gives them.
+/// Inputs and outputs of a graph, in the order in which a session takes and gives them, and what its file says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphContract {
     /// The network's name, for messages.
@@ -47,4 +52,12 @@ pub struct GraphContract {
     pub inputs: Vec<TensorContract>,
     /// Outputs in order.
     pub outputs: Vec<TensorContract>,
+    /// Keys and values that the file must hold as its metadata: sizes that no input and no output shows.
+    pub description: Vec<(&'static str, String)>,
+}
+
+/// The description of a network that was built with `config`, as JSON.
+pub(crate) fn described(config: &impl Serialize) -> (&'static str, String) {
+    // Structs of numbers and names can always be written; a text that no file holds would be refused, not accepted.
+    (CONFIG_KEY, serde_json::to_string(config).unwrap_or_else(|e| format!("not written: {e}")))
 }

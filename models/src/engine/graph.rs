@@ -13,6 +13,8 @@ use super::session::Session;
 use crate::onnx::Dtype;
 use crate::{ModelError, Result};
 
+/// Most characters of a file's description that are repeated in a message.
+const DESCRIPTION_SHOWN: usize = 1000;
 /// Largest graph file that is read; weights lie beside it, so a graph is a few hundred kilobytes.
 const GRAPH_BYTES_LIMIT: u64 = 64 << 20;
 
@@ -34,7 +36,7 @@ impl LoadedGraph {
     ///
     /// # Errors
     /// [`ModelError::Io`], [`ModelError::Format`] for a damaged file, [`ModelError::Contract`] for the graph of another
-    /// network or size, [`ModelError::Engine`] when tract cannot run an operator.
+    /// network, size or configuration, [`ModelError::Engine`] when tract cannot run an operator.
     pub fn load(path: &Path, contract: GraphContract) -> Result<Self> {
         let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
         if size > GRAPH_BYTES_LIMIT {
@@ -43,6 +45,7 @@ impl LoadedGraph {
         let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
         let proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))?;
         check_contract(path, &proto, &contract)?;
+        check_description(path, &proto, &contract)?;
         check_weight_file(path, &proto)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.to_str().ok_or_else(|| damaged(path, "the folder's name is not UTF-8".into()))?;
@@ -125,7 +128,10 @@ fn check_weight_file(path: &Path, proto: &pb::ModelProto) -> Result<()> {
         let own = own.unwrap_or("its own weight file");
         return Err(damaged(path, format!("its weights lie in {other:?}, expected {own}")));
     }
-    // Tensors and graphs in attributes could name files as well; no graph of ours has any.
+    // Sparse tensors, functions, and tensors and graphs in attributes could name files as well; no graph of ours has any.
+    if !graph.sparse_initializer.is_empty() || !proto.functions.is_empty() {
+        return Err(damaged(path, "it holds sparse tensors or functions, expected none".into()));
+    }
     let nested =
         |a: &pb::AttributeProto| a.t.is_some() || a.g.is_some() || !a.tensors.is_empty() || !a.graphs.is_empty();
     if graph.node.iter().any(|n| n.attribute.iter().any(nested)) {
@@ -142,6 +148,27 @@ fn check_contract(path: &Path, proto: &pb::ModelProto, contract: &GraphContract)
         if !graph.node.iter().any(|n| n.output.contains(&output.name)) {
             return Err(damaged(path, format!("nothing makes its output {:?}", output.name)));
         }
+    }
+    Ok(())
+}
+
+/// Holds what the file says of itself against the description: a network of another depth may have the same inputs and
+/// outputs, and would run under a wrong name.
+fn check_description(path: &Path, proto: &pb::ModelProto, contract: &GraphContract) -> Result<()> {
+    for (key, expected) in &contract.description {
+        let mut said = proto.metadata_props.iter().filter(|entry| entry.key == *key).map(|entry| entry.value.as_str());
+        let found = match (said.next(), said.next()) {
+            (Some(value), None) if value == expected => continue,
+            (Some(value), None) => value.chars().filter(|c| !c.is_control()).take(DESCRIPTION_SHOWN).collect(),
+            (None, _) => "nothing; build the graph again".into(),
+            (Some(_), Some(_)) => String::from("several values"),
+        };
+        return Err(ModelError::Contract {
+            model: contract.model.into(),
+            tensor: (*key).into(),
+            expected: expected.clone(),
+            found: format!("in {}: {found}", path.display()),
+        });
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Running ONNX files in tract, one type per stage: [`LoadedGraph`] -> [`PreparedGraph`] -> [`Session`].
 //!
-//! A graph is loaded only against a [`GraphContract`]: names, element types and axes that the caller relies on. A plan
-//! keeps axes symbolic, because a plan per length costs seconds and a second copy of the weights in f32.
+//! A graph is loaded only against a [`GraphContract`]: names, element types, axes and the configuration that the caller
+//! relies on. A plan keeps axes symbolic, because a plan per length costs seconds and a second copy of the weights in f32.
 
 mod contract;
 mod graph;
@@ -9,6 +9,7 @@ mod profile;
 mod session;
 mod threads;
 
+pub(crate) use contract::described;
 pub use contract::{GraphContract, TensorContract};
 pub use graph::{LoadedGraph, PreparedGraph};
 pub use profile::OperatorTime;

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::attention::Sequence;
 use super::imagination::Imagination;
 use super::layers::{Builder, narrowed};
-use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH};
+use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, MiaResidual, VIEWS, WIDTH};
 use crate::Result;
-use crate::engine::{GraphContract, TensorContract};
+use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph};
 use crate::tensor::NamedTensors;
 
@@ -31,6 +33,24 @@ const OUTPUTS: [(&str, &[usize]); 8] = [
     ("view_weights", &[VIEWS]),
 ];
 
+/// What of a configuration makes the graph; the padding is a switch of the session.
+#[derive(Serialize)]
+struct Network {
+    audio: usize,
+    text: usize,
+    video: usize,
+    mia: Mia,
+    mia_residual: MiaResidual,
+}
+
+impl Network {
+    fn of(config: &FusionConfig) -> Self {
+        // Every field by name: a new one cannot be forgotten here.
+        let FusionConfig { audio, text, video, mia, mia_residual, padding: _ } = *config;
+        Self { audio, text, video, mia, mia_residual }
+    }
+}
+
 /// What the fusion graph takes and gives. B clips; Ta, Tt, Tv rows per stream, padded at the end.
 ///
 /// Inputs: `audio` [B, Ta, audio], `text` [B, Tt, text], `video` [B, Tv, video] f32; `audio_mask` [B, Ta], `text_mask`
@@ -47,7 +67,12 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
         let axes: Vec<_> = std::iter::once(None).chain(axes.iter().copied().map(Some)).collect();
         TensorContract::f32(name, axes)
     });
-    GraphContract { model: MODEL, inputs: features.chain(masks).chain(missing).collect(), outputs: outputs.collect() }
+    GraphContract {
+        model: MODEL,
+        inputs: features.chain(masks).chain(missing).collect(),
+        outputs: outputs.collect(),
+        description: vec![described(&Network::of(config))],
+    }
 }
 
 /// Writes the network to `path` (`*.onnx`, weights beside it); see [`contract`] for what it takes and gives.
@@ -59,7 +84,11 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
 /// [`NamedTensors::get`].
 pub fn build(config: &FusionConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
     config.validate()?;
-    let mut builder = Builder::new(Graph::create(path, MODEL)?, tensors);
+    let mut graph = Graph::create(path, MODEL)?;
+    for (key, value) in contract(config).description {
+        graph.describe(key, value);
+    }
+    let mut builder = Builder::new(graph, tensors);
     builder.network(config)?;
     builder.graph.finish()
 }

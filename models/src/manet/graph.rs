@@ -7,7 +7,7 @@ use super::layout::{QUADRANTS, common, global, local};
 use super::parameters::WIDE_KERNEL;
 use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig};
 use crate::Result;
-use crate::engine::{GraphContract, TensorContract};
+use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph, Value};
 use crate::tensor::NamedTensors;
 
@@ -30,6 +30,7 @@ pub fn contract(config: &ManetConfig) -> GraphContract {
             TensorContract::f32("logits_1", [None, Some(config.classes)]),
             TensorContract::f32("logits_2", [None, Some(config.classes)]),
         ],
+        description: vec![described(config)],
     }
 }
 
@@ -42,7 +43,11 @@ pub fn contract(config: &ManetConfig) -> GraphContract {
 /// [`NamedTensors::get`], and [`crate::ModelError::Contract`] for a negative variance.
 pub fn build(config: &ManetConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
     config.validate()?;
-    let mut builder = Builder::new(Graph::create(path, MODEL)?, tensors);
+    let mut graph = Graph::create(path, MODEL)?;
+    for (key, value) in contract(config).description {
+        graph.describe(key, value);
+    }
+    let mut builder = Builder::new(graph, tensors);
     builder.network(config)?;
     builder.graph.finish()
 }

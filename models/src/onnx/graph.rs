@@ -75,6 +75,7 @@ pub enum Attr {
 pub struct Graph {
     path: PathBuf,
     graph: pb::GraphProto,
+    description: Vec<pb::StringStringEntryProto>,
     weights: WeightWriter,
     names: HashSet<String>,
     scope: Vec<String>,
@@ -88,7 +89,13 @@ impl Graph {
     pub fn create(path: &Path, name: &str) -> Result<Self> {
         let weights = WeightWriter::create(&path.with_extension("weights"))?;
         let graph = pb::GraphProto { name: name.into(), ..Default::default() };
-        Ok(Self { path: path.to_owned(), graph, weights, names: HashSet::new(), scope: Vec::new() })
+        let (description, names, scope) = (Vec::new(), HashSet::new(), Vec::new());
+        Ok(Self { path: path.to_owned(), graph, description, weights, names, scope })
+    }
+
+    /// Says `value` of the network under `key`, in the file's metadata. Runtimes ignore it; a key is given once.
+    pub fn describe(&mut self, key: &str, value: impl Into<String>) {
+        self.description.push(pb::StringStringEntryProto { key: key.into(), value: value.into() });
     }
 
     /// Runs `build` with `name.` before every node's and constant's name, so that a profile or an error can be read.
@@ -200,6 +207,7 @@ impl Graph {
             producer_name: "mien".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.graph),
+            metadata_props: self.description,
             ..Default::default()
         };
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::config::ProjectorConfig;
 use crate::Result;
-use crate::engine::{GraphContract, TensorContract};
+use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph};
 use crate::tensor::NamedTensors;
 
@@ -20,6 +20,9 @@ pub fn build(config: &ProjectorConfig, tensors: &NamedTensors, path: &Path) -> R
     let ProjectorConfig { hidden, llm_width, .. } = *config;
     let width = config.input_width();
     let mut g = Graph::create(path, "projector")?;
+    for (key, value) in contract(config).description {
+        g.describe(key, value);
+    }
     let frames = g.input("frames", Dtype::F32, &[Dim::Named("N"), Dim::Fixed(width)]);
     let inner = g.scoped("linear1", |g| {
         let weight = tensors.get("linear1.weight", &[hidden, width])?;
@@ -40,5 +43,6 @@ pub fn contract(config: &ProjectorConfig) -> GraphContract {
         model: "projector",
         inputs: vec![TensorContract::f32("frames", [None, Some(config.input_width())])],
         outputs: vec![TensorContract::f32("rows", [None, Some(config.llm_width)])],
+        description: vec![described(config)],
     }
 }

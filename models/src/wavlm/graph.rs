@@ -6,11 +6,13 @@ use super::attention::{attention, position_bias};
 use super::config::WavlmConfig;
 use super::convolution::{add_positions, feature_extractor};
 use super::parameters::affine;
-use crate::engine::{GraphContract, TensorContract};
+use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph, Value};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 
+/// Key under which the file says after which layers the residual stream is given out.
+const TAPS_KEY: &str = "mien.taps";
 /// Samples for T frames, as an expression that tract understands; other runtimes take it as a name.
 const SAMPLES: Dim = Dim::Named("320*T+80");
 
@@ -29,6 +31,9 @@ pub fn build(config: &WavlmConfig, tensors: &NamedTensors, taps: &[usize], path:
     config.validate()?;
     check_taps(config, taps)?;
     let mut g = Graph::create(path, "wavlm")?;
+    for (key, value) in contract(config, taps).description {
+        g.describe(key, value);
+    }
     let waveform = g.input("waveform", Dtype::F32, &[Dim::Fixed(1), SAMPLES]);
     let frames = feature_extractor(&mut g, config, tensors, &waveform)?;
     let x = project(&mut g, config, tensors, &frames)?;
@@ -53,7 +58,9 @@ pub fn contract(config: &WavlmConfig, taps: &[usize]) -> GraphContract {
     let axes = [None, Some(config.hidden)];
     let mut outputs: Vec<_> = taps.iter().map(|&tap| TensorContract::f32(tap_name(tap), axes)).collect();
     outputs.push(TensorContract::f32("last", axes));
-    GraphContract { model: "WavLM", inputs: vec![TensorContract::f32("waveform", [Some(1), None])], outputs }
+    let inputs = vec![TensorContract::f32("waveform", [Some(1), None])];
+    let description = vec![described(config), (TAPS_KEY, format!("{taps:?}"))];
+    GraphContract { model: "WavLM", inputs, outputs, description }
 }
 
 /// Refuses taps beyond the last layer and taps given twice.

@@ -113,9 +113,11 @@ fn a_linked_folder_on_the_way_to_a_file_is_refused() {
     let copy = Copy::new();
     let outside = copy.parent.path().join("outside");
     fs::create_dir(&outside).unwrap();
-    fs::rename(copy.folder().join("fusion.onnx"), outside.join("fusion.onnx")).unwrap();
+    for name in ["fusion.onnx", "fusion.weights"] {
+        fs::rename(copy.folder().join(name), outside.join(name)).unwrap();
+    }
     std::os::unix::fs::symlink(&outside, copy.folder().join("nets")).unwrap();
-    copy.write_manifest(copy.manifest_text().replace("\"fusion.onnx\"", "\"nets/fusion.onnx\""));
+    copy.write_manifest(copy.manifest_text().replace("path = \"fusion.", "path = \"nets/fusion."));
     let fault = copy.fault().to_string();
     assert!(fault.contains("nets") && fault.contains("expected a folder"), "{fault}");
     // The same files in a true folder of the bundle are fine.

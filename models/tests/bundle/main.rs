@@ -4,6 +4,7 @@
 
 mod contents;
 mod damage;
+mod graphs;
 mod manifest;
 mod material;
 mod writer;

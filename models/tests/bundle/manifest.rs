@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, MANIFEST_NAME, Manifest, Metric};
+use mien_models::bundle::{Bundle, MANIFEST_NAME, Manifest, MethodSection, Metric};
 
 use crate::material::{Copy, dry_manifest};
 
@@ -26,7 +26,12 @@ const FALSE_MANIFESTS: &[(&str, &str, &[&str])] = &[
         "sample_rate = 8000",
         &["sample_rate = 8000", "audio.sample_rate: expected 16000, found 8000"],
     ),
-    ("longest_utterance_s = 30.0", "longest_utterance_s = inf", &["longest_utterance_s = inf", "expected above 0"]),
+    ("longest_utterance_s = 30.0", "longest_utterance_s = inf", &["longest_utterance_s = inf", "expected 1 to 60"]),
+    (
+        "longest_utterance_s = 30.0",
+        "longest_utterance_s = 0.5",
+        &["audio.longest_utterance_s: expected 1 to 60 seconds, found 0.5"],
+    ),
     ("audio_layer = 3", "audio_layer = 5", &["audio_layer = 5", "method.audio_layer: expected 0 to 4"]),
     (
         "simulated_layers = [-4]",
@@ -35,7 +40,8 @@ const FALSE_MANIFESTS: &[(&str, &str, &[&str])] = &[
     ),
     ("simulated_layers = [-4]", "simulated_layers = []", &["simulated_layers = []", "method.simulated_layers"]),
     ("beams = 1", "beams = 4", &["beams = 4", "method.beams: expected 1, found 4"]),
-    ("max_new_tokens = 200", "max_new_tokens = 0", &["max_new_tokens = 0", "expected at least 1, found 0"]),
+    ("max_new_tokens = 200", "max_new_tokens = 0", &["max_new_tokens = 0", "expected 1 to 4096, found 0"]),
+    ("max_new_tokens = 200", "max_new_tokens = 4097", &["max_new_tokens = 4097", "expected 1 to 4096, found 4097"]),
     (
         "video = 128",
         "video = 64",
@@ -67,6 +73,18 @@ const FALSE_MANIFESTS: &[(&str, &str, &[&str])] = &[
         "path = \"/etc/passwd\"",
         &["path = ", "file[2].path: expected a path below the bundle's folder"],
     ),
+    (
+        "path = \"wavlm.weights\"",
+        "path = \"other.weights\"",
+        &[
+            "path = ",
+            "file[1].path: expected \"wavlm.weights\", the name that its graph gives, found \"other.weights\"",
+        ],
+    ),
+    ("licence = \"", "licence = \"\\u202e", &["licence = ", "file[0].licence: expected one line", "\\u{202e}"]),
+    ("licence = \"", "licence = \"\\u001b[2J", &["licence = ", "file[0].licence: expected one line"]),
+    ("source = \"", "source = \"\\n", &["source = ", "file[0].source: expected one line", "\\n"]),
+    ("source = \"", "source = \"\\u2067", &["source = ", "file[0].source: expected one line"]),
     ("sha256 = \"", "sha256 = \"z", &["sha256 = ", "sha256: expected 64 digits 0-9a-f"]),
     (
         "statement = \"untrained formula weights: scores mean nothing\"",
@@ -144,5 +162,17 @@ fn every_key_survives_being_written_and_read() {
     assert!(refused(|m| m.metrics[0].mae = f64::NAN).contains("metric[0].mae"));
     assert!(refused(|m| _ = m.interval90.insert("all".into(), 1.0)).contains("interval90.all"));
     assert!(refused(|m| _ = m.interval90.insert("text".into(), -1.0)).contains("interval90.text"));
+    assert!(refused(|m| _ = m.interval90.insert("text".into(), 6.5)).contains("above 0 up to 6, found 6.5"));
+    assert!(refused(|m| m.metrics[0].protocol = "a\u{1b}b".into()).contains("metric[0].protocol: expected one line"));
+    // The published prompt has a line end.
+    assert!(manifest.method.prompt.contains('\n'));
+    for bad in ["a\rb", "a\u{9b}b", "a\u{202e}b"] {
+        let text =
+            Manifest { method: MethodSection { prompt: bad.into(), ..manifest.method.clone() }, ..manifest.clone() }
+                .to_toml(path)
+                .unwrap_err()
+                .to_string();
+        assert!(text.contains("method.prompt: expected no control characters but line ends"), "{text}");
+    }
     assert!(refused(|m| m.memory.with_llm = None).contains("memory.with_llm: expected a value, found none"));
 }

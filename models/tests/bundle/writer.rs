@@ -111,6 +111,95 @@ fn only_bundles_and_empty_folders_are_replaced() {
     assert_eq!(names(&folder), ["thesis.tex"]);
 }
 
+fn refusal(target: &Path) -> String {
+    let Err(fault) = BundleWriter::create(target) else { panic!("{target:?} accepted") };
+    assert!(matches!(fault, ModelError::Config { .. }), "{fault}");
+    fault.to_string()
+}
+
+#[test]
+fn a_folder_with_a_manifest_of_another_kind_is_not_replaced() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("plugin");
+    fs::create_dir(&target).unwrap();
+    fs::write(target.join("thesis.tex"), "years of work").unwrap();
+    for foreign in
+        ["", "[package]\nname = \"x\"", "schema = \"1\"\nfile = []", "schema = 1", "schema = 1\nfile = [1]", "{}"]
+    {
+        fs::write(target.join(MANIFEST_NAME), foreign).unwrap();
+        let fault = refusal(&target);
+        assert!(
+            fault.contains("plugin") && fault.contains("whose manifest.toml is no bundle's"),
+            "{foreign:?}: {fault}"
+        );
+    }
+    assert_eq!(names(parent.path()), ["plugin"]);
+    assert_eq!(names(&target), [MANIFEST_NAME, "thesis.tex"]);
+}
+
+#[test]
+fn a_bundle_of_another_schema_is_replaced_and_kept() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = parent.path().join("bundle");
+    fs::create_dir(&target).unwrap();
+    let old = "schema = 0\n[[file]]\nrole = \"ears\"\n";
+    fs::write(target.join(MANIFEST_NAME), old).unwrap();
+    let (writer, manifest) = writer(&target, "1");
+    writer.finish(manifest).unwrap();
+    assert_eq!(version(&target), "1");
+    assert_eq!(fs::read_to_string(parent.path().join("bundle.previous").join(MANIFEST_NAME)).unwrap(), old);
+}
+
+#[test]
+fn what_has_the_kept_bundles_name_and_is_none_is_never_deleted() {
+    let copy = Copy::new();
+    let kept = copy.parent.path().join("bundle.previous");
+    let before = version(&copy.folder());
+    let check = |place: &dyn Fn(), remove: &dyn Fn()| {
+        place();
+        let fault = refusal(&copy.folder());
+        assert!(fault.contains("bundle.previous") && fault.contains("expected a bundle, an empty folder"), "{fault}");
+        assert_eq!(names(copy.parent.path()), ["bundle", "bundle.previous"]);
+        remove();
+        // It comes while the bundle is built.
+        let (late, manifest) = writer(&copy.folder(), "2");
+        place();
+        let fault = late.finish(manifest).unwrap_err().to_string();
+        assert!(fault.contains("bundle.previous"), "{fault}");
+        assert_eq!(version(&copy.folder()), before);
+        assert_eq!(names(copy.parent.path()), ["bundle", "bundle.previous"]);
+        remove();
+    };
+    // `remove` fails when the files are gone.
+    check(&|| fs::write(&kept, "mine").unwrap(), &|| fs::remove_file(&kept).unwrap());
+    let fill = || {
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("thesis.tex"), "years of work").unwrap();
+    };
+    let empty = || {
+        fs::remove_file(kept.join("thesis.tex")).unwrap();
+        fs::remove_dir(&kept).unwrap();
+    };
+    check(&fill, &empty);
+    #[cfg(unix)]
+    check(&|| std::os::unix::fs::symlink("nowhere", &kept).unwrap(), &|| fs::remove_file(&kept).unwrap());
+
+    fs::create_dir(&kept).unwrap();
+    let (writer, manifest) = writer(&copy.folder(), "2");
+    writer.finish(manifest).unwrap();
+    assert_eq!((version(&copy.folder()).as_str(), version(&kept)), ("2", before));
+}
+
+#[test]
+fn the_current_folder_is_no_target() {
+    let current = std::env::current_dir().unwrap();
+    for bad in [Path::new("."), Path::new(""), &current, current.parent().unwrap()] {
+        let Err(fault) = BundleWriter::create(bad) else { panic!("{bad:?} accepted") };
+        // An empty path is refused by the system itself.
+        assert!(bad.as_os_str().is_empty() || fault.to_string().contains("apart from the current one"), "{fault}");
+    }
+}
+
 #[test]
 fn a_writer_refuses_paths_that_leave_its_folder() {
     let parent = tempfile::tempdir().unwrap();

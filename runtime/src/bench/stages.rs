@@ -23,7 +23,7 @@ pub struct BenchSettings<'a> {
     /// Length of the utterance.
     pub seconds: f64,
     /// Measured runs, after one that is not counted.
-    pub runs: usize,
+    pub runs: u32,
     /// Whether text is simulated.
     pub with_llm: bool,
     /// Whether WavLM's time is split by operator.
@@ -37,8 +37,8 @@ pub struct BenchReport {
     pub bundle: BundleMark,
     /// Length of the utterance, seconds.
     pub seconds: f64,
-    /// Faces in the utterance.
-    pub faces: usize,
+    /// Pictures searched for a face in each run.
+    pub pictures: usize,
     /// Loading, network by network.
     pub load: Vec<LoadCost>,
     /// Time per stage of the pipeline.
@@ -92,10 +92,10 @@ pub struct OperatorShare {
 pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchReport> {
     let loaded_bytes = resident_bytes();
     let samples = utterance(settings, scorer.segment_settings().longest_s)?;
-    let pictures = settings.face.map(file::open).transpose()?.and_then(|m| m.pictures);
+    let pictures = settings.face.map(faces).transpose()?;
     // The first run warms caches and the allocator; a device does the same at start-up.
     once(scorer, &samples, pictures.as_ref(), settings.with_llm)?;
-    let mut times: Vec<(f64, Latency)> = Vec::with_capacity(settings.runs);
+    let mut times: Vec<(f64, Latency)> = Vec::new();
     for _ in 0..settings.runs {
         times.push(once(scorer, &samples, pictures.as_ref(), settings.with_llm)?);
     }
@@ -118,7 +118,7 @@ pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchRep
     Ok(BenchReport {
         bundle: scorer.mark().clone(),
         seconds,
-        faces: usize::from(pictures.is_some()),
+        pictures: pictures.as_ref().map_or(0, Pictures::count),
         load: scorer.load_times().iter().map(|l| LoadCost { stage: l.stage, ms: l.time.as_secs_f64() * 1e3 }).collect(),
         stages: columns.into_iter().filter_map(stage).collect(),
         loaded_bytes,
@@ -147,6 +147,13 @@ fn utterance(settings: &BenchSettings<'_>, longest_s: f64) -> Result<Vec<f32>> {
     }
     let wanted = (settings.seconds * f64::from(SampleRate::HZ_16000.hz())).round() as usize;
     Ok(sound.samples().iter().copied().cycle().take(wanted).collect())
+}
+
+fn faces(path: &Path) -> Result<Pictures> {
+    file::open(path)?.pictures.ok_or_else(|| RuntimeError::Unscorable {
+        path: path.into(),
+        reason: "holds no picture, expected a picture or a folder of pictures".into(),
+    })
 }
 
 fn once(scorer: &mut Scorer, samples: &[f32], pictures: Option<&Pictures>, llm: bool) -> Result<(f64, Latency)> {

@@ -25,8 +25,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
     /// Counted runs, after one that is not counted
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    runs: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
     /// Measure without the language model
     #[arg(long)]
     no_llm: bool,
@@ -49,7 +49,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let chosen = choose(args.engine.bundle.as_deref())?;
     let with_llm = !args.no_llm && chosen.bundle.manifest().llm.is_some();
     let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(with_llm))?;
-    warn_untrained(&scorer);
+    // A loaded network no longer needs its files.
+    drop(chosen);
+    warn_untrained(&scorer, args.json);
     let settings = BenchSettings {
         speech: &speech,
         face: face.as_deref(),
@@ -64,8 +66,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 fn print(report: &BenchReport, threads: u16) -> Result<(), Failure> {
     output::line(&format!(
-        "bundle {}  threads {threads}  utterance {:.2} s  faces {}",
-        report.bundle.name, report.seconds, report.faces
+        "bundle {}  threads {threads}  utterance {:.2} s  pictures {}",
+        report.bundle.name, report.seconds, report.pictures
     ))?;
     output::line("")?;
     let mut load = Table::new(&["loading", "ms"]);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use mien_models::ModelError;
 use mien_models::bundle::{Bundle, DrySize, make_dry};
 use mien_runtime::RuntimeError;
 use mien_runtime::default_bundle::DRY_SEED;
@@ -39,7 +40,7 @@ struct PlaceArgs {
 
 #[derive(Args)]
 struct DryArgs {
-    /// The folder to make; one that is there is kept as DIR.previous
+    /// The folder to make; a bundle that is there is kept as DIR.previous, in the place of an older one
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Sizes of the networks
@@ -48,6 +49,9 @@ struct DryArgs {
     /// Seed of the formula weights
     #[arg(long, default_value_t = DRY_SEED)]
     seed: u64,
+    /// A JSON object instead of a line
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,7 +67,7 @@ impl BundleArgs {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             BundleCommand::Verify(args) | BundleCommand::Info(args) => args.json,
-            BundleCommand::Dry(_) => false,
+            BundleCommand::Dry(args) => args.json,
         }
     }
 }
@@ -81,9 +85,15 @@ fn make(args: &DryArgs) -> Result<(), Failure> {
         Size::Small => DrySize::Small,
         Size::True => DrySize::True,
     };
-    make_dry(&args.out, size, args.seed).map_err(RuntimeError::Bundle)?;
-    let bundle = Bundle::open(&args.out).map_err(RuntimeError::Bundle)?;
-    output::line(&format!("{}  {}", bundle.digest(), args.out.display()))
+    // Made absolute before the folder is replaced: a relative path may lead elsewhere afterwards.
+    let out =
+        std::path::absolute(&args.out).map_err(|source| RuntimeError::Write { path: args.out.clone(), source })?;
+    make_dry(&out, size, args.seed).map_err(RuntimeError::Bundle)?;
+    let bundle = Bundle::open(&out).map_err(RuntimeError::Bundle)?;
+    if args.json {
+        return output::json(&json!({ "digest": bundle.digest(), "folder": out }));
+    }
+    output::line(&format!("{}  {}", bundle.digest(), out.display()))
 }
 
 fn verify(args: &PlaceArgs) -> Result<(), Failure> {
@@ -103,7 +113,12 @@ fn verify(args: &PlaceArgs) -> Result<(), Failure> {
     } else {
         let mut table = Table::new(&["file", "role", "bytes", "verdict"]);
         for file in found.files() {
-            let verdict = if file.fault.is_none() { "holds" } else { "DIFFERS" };
+            let verdict = match &file.fault {
+                None => "holds",
+                Some(ModelError::Digest { .. }) => "DIFFERS",
+                Some(ModelError::Io { .. }) => "NOT READABLE",
+                Some(_) => "REFUSED",
+            };
             table.row([
                 file.entry.path.to_string(),
                 file.entry.role.to_string(),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
 use mien_runtime::default_bundle::choose;
-use mien_runtime::record::Record;
 use mien_runtime::scorer::Scorer;
 use mien_runtime::transcript::Transcript;
 use mien_runtime::{Result, RuntimeError};
@@ -45,28 +44,26 @@ pub(crate) fn run(args: &DemoArgs) -> std::result::Result<(), Failure> {
     let spoken = args.text.as_deref().unwrap_or(SPOKEN);
     let face = args.face.clone().unwrap_or_else(portrait);
     present(&face, "a portrait", "python3-skimage")?;
-    let chosen = choose(args.engine.bundle.as_deref())?;
-    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(true))?;
-    warn_untrained(&scorer);
-    if !args.json {
-        output::line(&format!("speech  {}  (says \"{spoken}\")", speech.display()))?;
-        output::line(&format!("face    {}", face.display()))?;
-        output::line("")?;
-    }
     let ways = [
         ("with transcript", TextRequest::Given(Transcript::inline(spoken)?)),
         ("text simulated from sound", TextRequest::Simulate),
         ("without language model", TextRequest::Absent),
     ];
+    let chosen = choose(args.engine.bundle.as_deref())?;
+    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(true))?;
+    // A loaded network no longer needs its files.
+    drop(chosen);
+    warn_untrained(&scorer, args.json);
+    if !args.json {
+        output::line(&format!("speech  {}  (says \"{spoken}\")", speech.display()))?;
+        output::line(&format!("face    {}", face.display()))?;
+        output::line("")?;
+    }
     let mut seq = 0;
     for (way, text) in &ways {
-        let mut records: Vec<Record> = Vec::new();
         // One utterance in all three ways, so that the scores are of the same stretch of sound.
         let request = ClipRequest { path: &speech, face: Some(&face), text, whole: true, timing: true, first_seq: seq };
-        score_clip(&mut scorer, &request, |record| -> Result<()> {
-            records.push(record);
-            Ok(())
-        })?;
+        let records = score_clip(&mut scorer, &request)?;
         seq += records.len() as u64;
         for record in &records {
             if args.json {

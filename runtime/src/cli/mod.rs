@@ -7,6 +7,7 @@ mod output;
 mod score;
 mod table;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,11 +76,36 @@ fn default_llm_threads() -> u16 {
     default_threads().saturating_sub(1).max(1)
 }
 
+/// Help and version go to stdout; wrong usage is one line on stderr, or an object where `--json` is among the words.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let json = std::env::args_os().any(|word| word == "--json");
+    let text = error.to_string();
+    let told = text.split("\n\nUsage:").next().unwrap_or(&text).trim_start_matches("error:");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    output::report_text("usage", &format!("{told}; see --help"), USAGE, json);
+    ExitCode::from(USAGE)
+}
+
+/// Exit code of wrong usage.
+const USAGE: u8 = 2;
+
 /// Runs the command; errors go to stderr in one line, or as an object with `--json`.
 pub(crate) fn run() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    // clap ends the process itself: 0 for help and version, 2 for wrong usage.
-    let cli = Cli::parse();
+    // Lines without time: two runs of a command say the same. Container readers remark on padding that means nothing.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,symphonia=error"))
+        .format(|out, record| {
+            let text = output::shown(&record.args().to_string());
+            writeln!(out, "mien: {}: {text}", record.level().as_str().to_lowercase())
+        })
+        .init();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let (json, result) = match cli.command {
         Command::Score(args) => (args.json, score::run(&args)),
         Command::Demo(args) => (args.json, demo::run(&args)),

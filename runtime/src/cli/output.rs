@@ -2,8 +2,10 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mien_runtime::RuntimeError;
+use mien_runtime::steering::is_steering;
 
 /// Why a command ends with another exit code than 0.
 pub(crate) enum Failure {
@@ -19,40 +21,66 @@ impl From<RuntimeError> for Failure {
     }
 }
 
-/// One line on stdout. A reader that has gone away (`| head`) ends the command quietly, as it does other tools.
+/// Set once stdout's reader has gone (`| head`): the work goes on, because its exit code still tells.
+static READER_GONE: AtomicBool = AtomicBool::new(false);
+
+/// One line on stdout, for people.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Reported(0)),
-        Err(source) => Err(RuntimeError::Write { path: PathBuf::from("stdout"), source }.into()),
-    }
+    write_line(&shown(text))
 }
 
 /// One JSON object on a line of stdout.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     match serde_json::to_string(value) {
-        Ok(text) => line(&text),
+        Ok(text) => write_line(&text),
         Err(e) => Err(RuntimeError::Write { path: PathBuf::from("stdout"), source: e.into() }.into()),
     }
 }
 
-/// One error on stderr: a line for people, an object for machines.
-#[allow(clippy::print_stderr)]
-pub(crate) fn report(error: &RuntimeError, json: bool) {
-    let message = error.to_string().replace(['\n', '\r'], " ");
-    if json {
-        let object = serde_json::json!({
-            "error": { "kind": error.kind(), "message": message, "exit_code": error.exit_code() }
-        });
-        eprintln!("{object}");
-    } else {
-        eprintln!("mien: {message}");
+fn write_line(text: &str) -> Result<(), Failure> {
+    if READER_GONE.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
+            READER_GONE.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        Err(source) => Err(RuntimeError::Write { path: PathBuf::from("stdout"), source }.into()),
     }
 }
 
-/// One line on stderr for people.
-#[allow(clippy::print_stderr)]
-pub(crate) fn remark(text: &str) {
-    eprintln!("mien: {text}");
+/// One error on stderr: a line for people, an object for machines.
+pub(crate) fn report(error: &RuntimeError, json: bool) {
+    report_text(error.kind(), &error.to_string(), error.exit_code(), json);
+}
+
+/// As [`report`], for an error that is no [`RuntimeError`].
+pub(crate) fn report_text(kind: &str, message: &str, exit_code: u8, json: bool) {
+    if json {
+        note(&serde_json::json!({ "error": { "kind": kind, "message": message, "exit_code": exit_code } }).to_string());
+    } else {
+        note(&format!("mien: {}", shown(message)));
+    }
+}
+
+/// What every output of untrained weights says, on stderr: a line for people, an object for machines.
+pub(crate) fn warn(text: &str, json: bool) {
+    if json {
+        note(&serde_json::json!({ "warning": text }).to_string());
+    } else {
+        note(&format!("mien: WARNING: {}", shown(text)));
+    }
+}
+
+/// One line on stderr. Where stderr cannot be written, nobody is there to be told.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// `text` with characters that steer a terminal shown as dots: names and texts come from outside.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if is_steering(c) { '·' } else { c }).collect()
 }

@@ -53,7 +53,9 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     };
     let chosen = choose(args.engine.bundle.as_deref())?;
     let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(text.needs_llm()))?;
-    warn_untrained(&scorer);
+    // A loaded network no longer needs its files.
+    drop(chosen);
+    warn_untrained(&scorer, args.json);
     let mut shown = Vec::new();
     let mut seq = 0;
     let mut worst = 0;
@@ -66,25 +68,19 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
             timing: args.timing,
             first_seq: seq,
         };
-        let result = score_clip(&mut scorer, &request, |record| {
-            seq += 1;
-            if args.json {
-                output::json(&record)
-            } else {
-                shown.push(record);
-                Ok(())
-            }
-        });
         // One bad clip of many costs its own score only; the exit code tells.
-        match result {
-            Ok(()) => {}
-            Err(Failure::Error(error)) if args.files.len() > 1 => {
+        match score_clip(&mut scorer, &request) {
+            Ok(records) => {
+                seq += records.len() as u64;
+                if args.json {
+                    records.iter().try_for_each(output::json)?;
+                } else {
+                    shown.extend(records);
+                }
+            }
+            Err(error) => {
                 output::report(&error, args.json);
                 worst = worst.max(error.exit_code());
-            }
-            Err(failure) => {
-                print(&shown)?;
-                return Err(failure);
             }
         }
     }
@@ -93,9 +89,9 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
 }
 
 /// The line that every output of untrained weights carries.
-pub(crate) fn warn_untrained(scorer: &Scorer) {
+pub(crate) fn warn_untrained(scorer: &Scorer, json: bool) {
     if let Some(statement) = scorer.statement() {
-        output::remark(&format!("WARNING: {statement}"));
+        output::warn(statement, json);
     }
 }
 
@@ -121,10 +117,9 @@ pub(crate) fn print(records: &[Record]) -> Result<(), Failure> {
     table.print()
 }
 
-/// At most `longest` characters, control characters shown as dots: a model's text must not steer a terminal.
+/// At most `longest` characters, in quotes.
 fn shortened(text: &str, longest: usize) -> String {
-    let clean = |c: char| if c.is_control() { '·' } else { c };
-    let mut out: String = text.chars().take(longest).map(clean).collect();
+    let mut out: String = text.chars().take(longest).collect();
     if text.chars().nth(longest).is_some() {
         out.push('…');
     }

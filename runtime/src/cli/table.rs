@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use crate::cli::output::{Failure, line};
+use crate::cli::output::{Failure, line, shown};
 
 /// Rows of cells, the first row being the head; every column as wide as its widest cell.
 pub(crate) struct Table {
@@ -15,7 +15,7 @@ impl Table {
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(|cell| shown(&cell)).collect());
     }
 
     /// Writes the table to stdout.

@@ -75,8 +75,9 @@ impl Reader {
     fn check_context(&self, n_ctx: usize) -> Result<()> {
         let m = &self.manifest;
         let frames = m.wavlm.frames((m.audio.longest_utterance_s * f64::from(m.audio.sample_rate)) as usize);
-        let prompt = self.llama.tokenize(&m.method.prompt).map_err(RuntimeError::Bundle)?;
-        let needed = frames / m.projector.k + prompt.len() + m.method.max_new_tokens;
+        // A prompt that does not even fit by itself has at most one token for each byte, and the one in front.
+        let prompt = self.llama.tokenize(&m.method.prompt).map_or(m.method.prompt.len() + 1, |tokens| tokens.len());
+        let needed = (frames / m.projector.k).saturating_add(prompt).saturating_add(m.method.max_new_tokens);
         if needed <= n_ctx {
             return Ok(());
         }
@@ -103,7 +104,9 @@ impl Reader {
             self.llama.real_text(transcript, &self.text_layers, self.manifest.method.keep_bos).map_err(
                 |e| match e {
                     // Too long a text is the giver's to mend, not a fault of the model.
-                    ModelError::Llama { reason, .. } => RuntimeError::Transcript { origin: "given".into(), reason },
+                    ModelError::Llama { reason, .. } => {
+                        RuntimeError::Transcript { origin: "of the clip".into(), reason }
+                    }
                     source => RuntimeError::Stage { stage: "language model", source },
                 },
             )?;

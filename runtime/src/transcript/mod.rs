@@ -2,11 +2,15 @@
 
 mod subtitles;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use mien_capture::Span;
 
 use crate::{Result, RuntimeError};
+
+use subtitles::Format;
 
 /// Largest transcript file that is read.
 const BYTES_LIMIT: u64 = 8 << 20;
@@ -33,7 +37,7 @@ impl Transcript {
     /// A transcript given on the command line.
     ///
     /// # Errors
-    /// [`RuntimeError::Transcript`] for control characters.
+    /// [`RuntimeError::Transcript`] for control characters and marks that turn the direction of text.
     pub fn inline(text: &str) -> Result<Self> {
         Ok(Self::Whole(clean(text, "--text")?))
     }
@@ -41,23 +45,35 @@ impl Transcript {
     /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending.
     ///
     /// # Errors
-    /// [`RuntimeError::Transcript`] for another ending, a missing or oversized file, bytes that are not UTF-8, control
-    /// characters, or a subtitle without valid times.
+    /// [`RuntimeError::Transcript`] for another ending, a missing or oversized file, a folder, pipe or device, bytes that
+    /// are not UTF-8, control characters, marks that turn the direction of text, or a subtitle without valid times.
     pub fn read(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
         let fail = |reason: String| RuntimeError::Transcript { origin: origin.clone(), reason };
-        let size = std::fs::metadata(path).map_err(|e| fail(format!("cannot read: {e}; check the path")))?.len();
-        if size > BYTES_LIMIT {
-            return Err(fail(format!("{size} bytes, expected at most {BYTES_LIMIT}; is this a transcript?")));
+        let unread = |e: std::io::Error| fail(format!("cannot read: {e}; check the path"));
+        let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let format = match ending.as_deref() {
+            Some("txt") => None,
+            Some("srt") => Some(Format::SubRip),
+            Some("vtt") => Some(Format::WebVtt),
+            _ => return Err(fail("the name must end in .srt, .vtt or .txt".into())),
+        };
+        // To open a pipe would wait for somebody to write into it.
+        if !std::fs::metadata(path).map_err(unread)?.is_file() {
+            return Err(fail("not an ordinary file; give a file with the text".into()));
         }
-        let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read: {e}; check the path")))?;
+        // The bytes that come are counted, because some files tell no length.
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|file| file.take(BYTES_LIMIT + 1).read_to_end(&mut bytes)).map_err(unread)?;
+        if bytes.len() as u64 > BYTES_LIMIT {
+            return Err(fail(format!("more than {BYTES_LIMIT} bytes; is this a transcript?")));
+        }
         let text = String::from_utf8(bytes)
             .map_err(|e| fail(format!("byte {} is not UTF-8; save the file as UTF-8", e.utf8_error().valid_up_to())))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
-        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-            Some("txt") => Ok(Self::Whole(clean(&text, &origin)?)),
-            Some("srt" | "vtt") => Ok(Self::Timed(subtitles::parse(&text, &origin)?)),
-            _ => Err(fail("the name must end in .srt, .vtt or .txt".into())),
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
+        match format {
+            None => Ok(Self::Whole(clean(&text, &origin)?)),
+            Some(format) => Ok(Self::Timed(subtitles::parse(&text, format, &origin)?)),
         }
     }
 
@@ -92,15 +108,21 @@ impl Transcript {
 }
 
 /// White space folded to single spaces; control characters are refused, because they are a sign of a wrong file and a
-/// tokenizer would turn them into tokens that no transcript holds.
+/// tokenizer would turn them into tokens that no transcript holds. So are the marks that embed, override or isolate a
+/// direction (Unicode annex 9), with which a text can be shown as another one than is scored.
 fn clean(text: &str, origin: &str) -> Result<String> {
-    if let Some((at, c)) = text.char_indices().find(|(_, c)| c.is_control() && !c.is_whitespace()) {
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| is_refused(*c)) {
         return Err(RuntimeError::Transcript {
             origin: origin.into(),
             reason: format!("control character U+{:04X} at byte {at}, expected plain text; remove it", u32::from(c)),
         });
     }
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn is_refused(c: char) -> bool {
+    let turns_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns_direction || (c.is_control() && !c.is_whitespace())
 }
 
 #[cfg(test)]
@@ -130,6 +152,7 @@ mod tests {
             Cue { span: span(3600.0, 3601.25), text: "Bye".into() },
         ]);
         assert_eq!(read("a.srt", srt.as_bytes()).unwrap(), expected);
+        assert_eq!(read("a.srt", srt.replace("\r\n", "\r").as_bytes()).unwrap(), expected);
         assert_eq!(read("a.vtt", vtt.as_bytes()).unwrap(), expected);
     }
 
@@ -157,6 +180,46 @@ mod tests {
         assert!(message("a.txt", b"\xff\xfe").contains("UTF-8"));
         assert!(message("a.doc", b"x").contains(".srt"));
         assert!(Transcript::read(Path::new("/nonexistent.txt")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_neither_opened_nor_read_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = |path: &Path| Transcript::read(path).unwrap_err().to_string();
+        let path = folder.path().join("long.txt");
+        File::create(&path).unwrap().set_len(BYTES_LIMIT + 1).unwrap();
+        assert!(message(&path).contains("more than"));
+        let path = folder.path().join("folder.srt");
+        std::fs::create_dir(&path).unwrap();
+        assert!(message(&path).contains("ordinary file"));
+        #[cfg(unix)]
+        {
+            assert!(message(Path::new("/dev/zero")).contains(".srt"));
+            let path = folder.path().join("zero.txt");
+            std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            assert!(message(&path).contains("ordinary file"));
+            let path = folder.path().join("pipe.vtt");
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            assert!(message(&path).contains("ordinary file"));
+        }
+    }
+
+    #[test]
+    fn a_file_at_the_limit_is_read() {
+        let text = "a".repeat(BYTES_LIMIT as usize);
+        assert_eq!(read("full.txt", text.as_bytes()).unwrap(), Transcript::Whole(text));
+    }
+
+    #[test]
+    fn marks_that_turn_the_direction_are_refused() {
+        for mark in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            let message = Transcript::inline(&format!("a{mark}b")).unwrap_err().to_string();
+            assert!(message.contains(&format!("U+{:04X}", u32::from(mark))), "{message}");
+        }
+        // Neighbours that texts of any script may hold.
+        for mark in ['\u{200e}', '\u{200f}', '\u{202f}', '\u{2060}'] {
+            assert!(Transcript::inline(&format!("a{mark}b")).is_ok(), "{mark:?}");
+        }
     }
 
     #[test]

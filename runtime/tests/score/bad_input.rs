@@ -1,8 +1,9 @@
 //! Faults in what the user gives: one clear line, the right exit code, nothing half done.
 
 use std::path::Path;
+use std::process::Stdio;
 
-use crate::material::{Material, SPEECH, mien};
+use crate::material::{Material, SPEECH, command, mien, portrait};
 
 /// The error of scoring `path`, which must be bad input.
 fn refused(path: &Path) -> String {
@@ -110,4 +111,50 @@ fn errors_are_objects_where_json_is_asked_for() {
     let object: serde_json::Value = serde_json::from_str(&run.error(3)).unwrap();
     assert_eq!(object["error"]["exit_code"], 3);
     assert_eq!(object["error"]["kind"], "clip");
+}
+
+#[test]
+fn wrong_usage_is_one_line_or_an_object_too() {
+    assert!(mien(&["score", SPEECH, "--threads", "none"]).error(2).contains("--threads"));
+    let run = mien(&["score", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&run.error(2)).unwrap();
+    assert_eq!(object["error"]["kind"], "usage");
+}
+
+#[test]
+fn a_clip_that_is_damaged_further_on_leaves_no_record() {
+    let material = Material::new();
+    let folder = material.path("clip");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(SPEECH, folder.join("speech.wav")).unwrap();
+    let whole = std::fs::read(portrait()).unwrap();
+    std::fs::write(folder.join("0.png"), &whole).unwrap();
+    std::fs::write(folder.join("1.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(folder.join("times.csv"), "file,time_s\n0.png,0\n1.png,1\n").unwrap();
+    let run = mien(&["score", folder.to_str().unwrap(), "--json", "--no-llm"]);
+    assert!(run.error(3).contains("1.png"));
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn exit_codes_survive_closed_and_full_outputs() {
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let scored = command(&["score", SPEECH, "--no-llm"]).stdout(Stdio::null()).stderr(full()).status().unwrap();
+    assert_eq!(scored.code(), Some(0));
+    let failed = command(&["score", "/nonexistent.wav"]).stdout(Stdio::null()).stderr(full()).status().unwrap();
+    assert_eq!(failed.code(), Some(3));
+    // A pipe whose reader is gone before the first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let failed = command(&["score", SPEECH, "/nonexistent.wav", "--no-llm", "--json"]).stdout(writer).output().unwrap();
+    assert_eq!(failed.status.code(), Some(3));
+}
+
+#[test]
+fn names_cannot_steer_the_terminal() {
+    let material = Material::new();
+    let path = material.file("\u{1b}[31mred.wav", b"");
+    let run = mien(&["score", path.to_str().unwrap()]);
+    assert_eq!(run.code, 3);
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
 }

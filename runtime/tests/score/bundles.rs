@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::material::{Material, SPEECH, mien};
+use crate::material::{Material, SPEECH, command, mien};
 
 fn dry(material: &Material) -> PathBuf {
     let path = material.path("dry");
@@ -85,4 +85,25 @@ fn a_missing_file_is_found() {
     let weights = bundle.join("wavlm.weights");
     std::fs::remove_file(&weights).unwrap();
     assert!(score(&bundle).error(5).contains("wavlm.weights"));
+}
+
+#[test]
+fn a_damaged_bundle_fails_verification_even_if_nobody_reads_the_report() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    std::fs::write(bundle.join("wavlm.weights"), b"short").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&["bundle", "verify", bundle.to_str().unwrap()]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let run = mien(&["bundle", "verify", bundle.to_str().unwrap()]);
+    assert!(run.stdout.contains("DIFFERS"), "{}", run.stdout);
+    assert!(run.error(5).contains("wavlm.weights"));
+}
+
+#[test]
+fn an_empty_variable_means_no_variable_and_a_wrong_one_is_an_error() {
+    let run = |value: &str| command(&["score", SPEECH, "--no-llm"]).env("MIEN_BUNDLE", value).output().unwrap();
+    assert_eq!(run("").status.code(), Some(0));
+    assert_eq!(run("/nonexistent").status.code(), Some(5));
 }

@@ -30,16 +30,24 @@ impl Run {
 
     /// The one error line of a run that must have failed with `code`; warnings about untrained weights are left out.
     pub(crate) fn error(&self, code: i32) -> String {
-        let errors: Vec<&str> = self.stderr.lines().filter(|l| !l.contains("WARNING")).collect();
+        let warning = |l: &&str| l.contains("WARNING") || l.starts_with("{\"warning\"");
+        let errors: Vec<&str> = self.stderr.lines().filter(|l| !warning(l)).collect();
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         assert_eq!(errors.len(), 1, "one line of error, found: {}", self.stderr);
         errors[0].into()
     }
 }
 
+/// `mien` with `args` on the built-in bundle, not yet started.
+pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mien"));
+    command.args(args).env_remove("MIEN_BUNDLE");
+    command
+}
+
 /// Runs `mien` with `args` on the built-in bundle.
 pub(crate) fn mien<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_mien")).args(args).env_remove("MIEN_BUNDLE").output();
+    let output = command(args).output();
     let Output { status, stdout, stderr } = output.expect("the binary starts");
     Run {
         code: status.code().expect("the program ends by itself, not by a signal"),

@@ -24,7 +24,8 @@ fn speech_alone_is_scored_with_simulated_text() {
     assert_eq!(mode(&records[0]), ["present", "simulated", "absent"]);
     assert_eq!(records[0]["revision"], json!(2));
     assert!(records[0]["transcript"].is_string());
-    assert!(run.stderr.contains("WARNING"), "untrained weights must be said: {}", run.stderr);
+    let said: Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert!(said["warning"].as_str().unwrap().contains("untrained"), "untrained weights must be said: {}", run.stderr);
 }
 
 #[test]
@@ -68,6 +69,15 @@ fn pictures_without_sound_are_scored_by_the_face_alone() {
     is_scored(&records[0]);
     assert_eq!(mode(&records[0]), ["absent", "absent", "present"]);
     assert!(records[0]["end_s"].as_f64().unwrap() >= 1.25);
+}
+
+#[test]
+fn a_picture_without_a_face_is_nothing_to_score() {
+    let material = Material::new();
+    let blank = material.ffmpeg("blank.png", &["-f", "lavfi", "-i", "color=gray:s=320x240", "-frames:v", "1"]);
+    let records = mien(&["score", blank.to_str().unwrap(), "--json", "--no-llm"]).records();
+    assert_eq!(records[0]["valence"], Value::Null);
+    assert_eq!(records[0]["notes"], json!(["no sound and no face"]));
 }
 
 #[test]
@@ -168,6 +178,7 @@ fn a_long_recording_becomes_utterances_and_subtitles_find_theirs() {
 fn a_table_is_for_people() {
     let run = mien(&["score", SPEECH, "--no-llm"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("WARNING"), "untrained weights must be said: {}", run.stderr);
     assert!(run.stdout.lines().next().unwrap().contains("valence"));
     assert!(run.stdout.contains("voice"), "{}", run.stdout);
 }

@@ -43,14 +43,15 @@ pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
         })
     })?;
     let mut notes = Vec::new();
+    // Pictures first: the reader of sound takes the boxes of a picture codec that it does not know for damage.
+    let pictures = match find_track(&mp4, b"vide", "picture", &mut notes) {
+        Some((trak, track)) => Some(Pictures::film(film_of(path, len, &mp4, trak, track, &mut notes)?)),
+        None => None,
+    };
     let audio = match find_track(&mp4, b"soun", "sound", &mut notes) {
         Some((trak, track)) => {
             Some(sound_of(path, View::open(path, &hidden, len)?, len, &mp4, trak, track, &mut notes)?)
         }
-        None => None,
-    };
-    let pictures = match find_track(&mp4, b"vide", "picture", &mut notes) {
-        Some((trak, track)) => Some(Pictures::film(film_of(path, len, &mp4, trak, track, &mut notes)?)),
         None => None,
     };
     if audio.is_none() && pictures.is_none() {
