@@ -11,6 +11,9 @@ use crate::speech::segment;
 use crate::transcript::Transcript;
 use crate::{Result, RuntimeError};
 
+/// One frame of WavLM, 25 ms at 16 kHz.
+const SHORTEST_SAMPLES: usize = 400;
+
 /// Where the text of a clip comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextRequest {
@@ -151,7 +154,9 @@ impl Clip {
                 );
                 return Err(RuntimeError::Unscorable { path: request.path.into(), reason });
             }
-            return Ok(vec![Found { span: self.span()?, samples: Some(samples), note: None }]);
+            let short = samples.len() < SHORTEST_SAMPLES;
+            let note = short.then_some("shorter than 25 ms: filled up with silence");
+            return Ok(vec![Found { span: self.span()?, samples: Some(samples), note }]);
         }
         let ranges = segment(samples, &scorer.segment_settings());
         if !ranges.is_empty() {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use mien_capture::Span;
 
+use crate::steering::is_steering;
 use crate::{Result, RuntimeError};
 
 use subtitles::Format;
@@ -120,9 +121,9 @@ fn clean(text: &str, origin: &str) -> Result<String> {
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// Line ends and tabs are control characters too, but only part the words.
 fn is_refused(c: char) -> bool {
-    let turns_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns_direction || (c.is_control() && !c.is_whitespace())
+    is_steering(c) && !c.is_whitespace()
 }
 
 #[cfg(test)]

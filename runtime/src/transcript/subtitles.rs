@@ -129,14 +129,8 @@ fn without(text: &str, open: &str, close: &str) -> String {
 
 /// `text` with WebVTT's escapes replaced by what they stand for; other ampersands are text.
 fn decoded(text: &str) -> String {
-    const ESCAPES: [(&str, char); 6] = [
-        ("amp;", '&'),
-        ("lt;", '<'),
-        ("gt;", '>'),
-        ("nbsp;", '\u{a0}'),
-        ("lrm;", '\u{200e}'),
-        ("rlm;", '\u{200f}'),
-    ];
+    const ESCAPES: [(&str, char); 6] =
+        [("amp;", '&'), ("lt;", '<'), ("gt;", '>'), ("nbsp;", '\u{a0}'), ("lrm;", '\u{200e}'), ("rlm;", '\u{200f}')];
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {

@@ -122,6 +122,7 @@ fn a_clip_shorter_than_one_frame_of_wavlm_is_padded_when_it_must_be_scored() {
     assert_eq!(cut[0]["notes"], json!(["no speech"]));
     let whole = mien(&["score", path.to_str().unwrap(), "--json", "--whole"]).records();
     is_scored(&whole[0]);
+    assert!(whole[0]["notes"].to_string().contains("25 ms"), "{}", whole[0]["notes"]);
     // One frame is less than the five that make one row for the language model.
     assert!(whole[0]["notes"].to_string().contains("zero row"), "{}", whole[0]["notes"]);
 }
