@@ -17,7 +17,7 @@ pub struct AudioClip {
 }
 
 impl AudioClip {
-    /// A clip of `samples`, shape [time], taken at `rate`. The samples are moved, not copied.
+    /// A clip of `samples`, shape `[time]`, taken at `rate`. The samples are moved, not copied.
     ///
     /// # Errors
     /// [`CaptureError::NotFinite`] if a sample is infinite or not a number.
@@ -28,13 +28,13 @@ impl AudioClip {
         }
     }
 
-    /// The samples, shape [time].
+    /// The samples, shape `[time]`.
     #[must_use]
     pub fn samples(&self) -> &[f32] {
         &self.samples
     }
 
-    /// Gives the samples away, shape [time].
+    /// Gives the samples away, shape `[time]`.
     #[must_use]
     pub fn into_samples(self) -> Vec<f32> {
         self.samples
@@ -64,7 +64,7 @@ impl AudioClip {
         self.samples.iter().all(|sample| sample.abs() < SILENCE_PEAK)
     }
 
-    /// The samples within `span`, shape [time]; what lies outside the clip is left out.
+    /// The samples within `span`, shape `[time]`; what lies outside the clip is left out.
     ///
     /// Both ends go to the nearest sample, so that spans that touch give slices that touch.
     #[must_use]

@@ -55,7 +55,7 @@ impl Network {
 ///
 /// Inputs: `audio` [B, Ta, audio], `text` [B, Tt, text], `video` [B, Tv, video] f32; `audio_mask` [B, Ta], `text_mask`
 /// [B, Tt], `video_mask` [B, Tv] bool, true where a row takes part (at least one per clip); with MIA also
-/// `text_missing` [B] bool.
+/// `text_missing` `[B]` bool.
 ///
 /// Outputs, all f32: the fields of [`super::FusionOutput`] by name, each with a leading axis B.
 pub fn contract(config: &FusionConfig) -> GraphContract {

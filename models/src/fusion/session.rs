@@ -20,13 +20,13 @@ pub struct Fusion {
 pub struct FusionOutput {
     /// Valence, nominally in [-3, 3], not clamped.
     pub valence: f32,
-    /// r [128], the fused representation.
+    /// r `[128]`, the fused representation.
     pub fused: Tensor,
-    /// f [64], the contrastive feature.
+    /// f `[64]`, the contrastive feature.
     pub contrast: Tensor,
-    /// h_t [256], after MIA-1 when text is missing.
+    /// h_t `[256]`, after MIA-1 when text is missing.
     pub text_representation: Tensor,
-    /// Query of view t [256].
+    /// Query of view t `[256]`.
     pub text_hidden: Tensor,
     /// C_t [7, 128], after MIA-2 when text is missing.
     pub text_cross: Tensor,

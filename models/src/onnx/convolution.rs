@@ -8,7 +8,7 @@ use crate::{ModelError, Result};
 pub struct Conv2d {
     /// [out, in, kernel, kernel].
     pub weight: Vec<f32>,
-    /// [out].
+    /// `[out]`.
     pub bias: Vec<f32>,
     /// Input channels.
     pub inputs: usize,
@@ -36,7 +36,7 @@ pub struct BatchNorm<'a> {
 }
 
 impl BatchNorm<'_> {
-    /// Weight [out, ..] and bias [out] of the one convolution that equals a convolution without bias followed by this
+    /// Weight [out, ..] and bias `[out]` of the one convolution that equals a convolution without bias followed by this
     /// normalisation. Computed in f64, rounded once.
     ///
     /// # Errors

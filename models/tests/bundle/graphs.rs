@@ -27,9 +27,12 @@ fn refusal(role: Role, m: &Manifest) -> Option<ModelError> {
     }
 }
 
+/// Whose graph a changed manifest no longer fits, the changed key, and the change.
+type Change = (Role, &'static str, fn(&mut Manifest));
+
 #[test]
 fn a_size_that_is_not_the_graphs_is_refused_though_no_input_or_output_shows_it() {
-    let changes: [(Role, &str, fn(&mut Manifest)); 11] = [
+    let changes: [Change; 11] = [
         (Role::Wavlm, "\"layers\":5", |m| m.wavlm.layers = 5),
         (Role::Wavlm, "\"heads\":8", |m| m.wavlm.heads = 8),
         (Role::Wavlm, "\"intermediate\":256", |m| m.wavlm.intermediate = 256),
@@ -61,7 +64,7 @@ fn a_size_that_is_not_the_graphs_is_refused_though_no_input_or_output_shows_it()
 
 #[test]
 fn sizes_that_inputs_and_outputs_show_are_refused_by_their_names() {
-    let changes: [(Role, &str, fn(&mut Manifest)); 5] = [
+    let changes: [Change; 5] = [
         (Role::Wavlm, "hidden.3", |m| m.wavlm.hidden = 128),
         (Role::Wavlm, "hidden.2", |m| m.method.audio_layer = 2),
         (Role::Manet, "logits_1", |m| m.manet.classes = 8),
