@@ -13,6 +13,7 @@ pub mod face;
 pub mod fusion;
 pub mod llama;
 pub mod manet;
+mod new_file;
 pub mod onnx;
 pub mod projector;
 pub mod tensor;

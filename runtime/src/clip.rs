@@ -75,7 +75,8 @@ pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<
             // An utterance that the subtitles miss still has sound to simulate text from.
             (None, _) => TextInput::Simulate,
         };
-        let utterance = Utterance { samples: found.samples, pictures: clip.pictures_of(found), text };
+        let utterance =
+            Utterance { samples: found.samples, pictures: clip.pictures.as_ref().map(|p| (p, Some(found.span))), text };
         let score = scorer.score(utterance)?;
         let mut record = score.into_record(scorer, seq, &clip.name, found.span);
         if request.timing {
@@ -192,12 +193,6 @@ impl Clip {
     /// Why there is nothing to score.
     fn nothing(&self) -> &'static str {
         if self.sound.is_some() { "no speech" } else { "no sound and no face" }
-    }
-
-    /// Frames within the utterance; a single picture stands for the whole clip.
-    fn pictures_of(&self, found: &Found<'_>) -> Option<(&Pictures, Option<Span>)> {
-        let pictures = self.pictures.as_ref()?;
-        Some((pictures, (pictures.count() > 1).then_some(found.span)))
     }
 
     fn span(&self) -> Result<Span> {

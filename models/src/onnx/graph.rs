@@ -1,13 +1,15 @@
 //! The graph under construction: inputs, constants, nodes, outputs.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
-use super::weights::{WeightWriter, publish};
+use super::weights::WeightWriter;
+use crate::new_file::NewFile;
 use crate::{ModelError, Result};
 
 /// ONNX operator set of the files; 17 has LayerNormalization and every ONNX runtime of the last years reads it.
@@ -67,8 +69,6 @@ pub enum Attr {
     Ints(&'static str, Vec<i64>),
     /// Float.
     Float(&'static str, f32),
-    /// String.
-    Text(&'static str, &'static str),
 }
 
 /// An ONNX file under construction. Nothing appears on disk under its final name before [`Graph::finish`].
@@ -210,14 +210,9 @@ impl Graph {
             metadata_props: self.description,
             ..Default::default()
         };
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".graph-")
-            .tempfile_in(folder)
-            .map_err(|e| ModelError::io(&self.path, "create", e))?;
-        std::io::Write::write_all(&mut file, &model.encode_to_vec())
-            .map_err(|e| ModelError::io(&self.path, "write", e))?;
-        publish(file, &self.path)
+        let mut file = NewFile::create(&self.path)?;
+        file.write_all(&model.encode_to_vec()).map_err(|e| ModelError::io(&self.path, "write", e))?;
+        file.publish()
     }
 
     fn constant(&mut self, name: &str, dtype: DataType, shape: &[usize], raw_data: Vec<u8>) -> Value {
@@ -285,6 +280,5 @@ fn attribute(attr: &Attr) -> pb::AttributeProto {
         Attr::Int(name, i) => pb::AttributeProto { i: *i, ..base(name, T::Int) },
         Attr::Ints(name, ints) => pb::AttributeProto { ints: ints.clone(), ..base(name, T::Ints) },
         Attr::Float(name, f) => pb::AttributeProto { f: *f, ..base(name, T::Float) },
-        Attr::Text(name, s) => pb::AttributeProto { s: s.as_bytes().to_vec(), ..base(name, T::String) },
     }
 }

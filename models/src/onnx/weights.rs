@@ -1,9 +1,9 @@
 //! The file beside an ONNX graph that holds its weights (ONNX "external data").
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::new_file::NewFile;
 use crate::{ModelError, Result};
 
 /// Alignment of each tensor in the file, so that a reader may map it.
@@ -12,7 +12,7 @@ const ALIGNMENT: u64 = 64;
 /// Streams tensors to `<stem>.weights`; one tensor at a time is in memory.
 pub(super) struct WeightWriter {
     path: PathBuf,
-    out: BufWriter<tempfile::NamedTempFile<File>>,
+    out: NewFile,
     written: u64,
 }
 
@@ -23,17 +23,9 @@ pub(super) struct Extent {
 }
 
 impl WeightWriter {
-    /// Opens a temporary file beside `path`; nothing appears under `path` before [`Self::finish`].
+    /// Starts the file; nothing appears under `path` before [`Self::finish`].
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".weights-")
-            .tempfile_in(folder)
-            .map_err(|e| ModelError::io(path, "create", e))?;
-        Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(1 << 20, file), written: 0 })
+        Ok(Self { path: path.to_owned(), out: NewFile::create(path)?, written: 0 })
     }
 
     /// The file's name as the graph refers to it: relative to the graph's folder.
@@ -56,10 +48,9 @@ impl WeightWriter {
         Ok(Extent { offset, length: self.written - offset })
     }
 
-    /// Gives the file its final name and access rights.
+    /// Gives the file its final name.
     pub(super) fn finish(self) -> Result<()> {
-        let file = self.out.into_inner().map_err(|e| ModelError::io(&self.path, "write", e.into_error()))?;
-        publish(file, &self.path)
+        self.out.publish()
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -71,16 +62,3 @@ impl WeightWriter {
 
 /// Elements encoded at a time.
 const CHUNK: usize = 1 << 16;
-
-/// Syncs a temporary file, makes it readable like any other file and renames it to `path`.
-pub(super) fn publish(file: tempfile::NamedTempFile<File>, path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(|e| ModelError::io(path, "set permissions of", e))?;
-    }
-    file.as_file().sync_all().map_err(|e| ModelError::io(path, "write", e))?;
-    file.persist(path).map_err(|e| ModelError::io(path, "rename into place", e.error))?;
-    Ok(())
-}

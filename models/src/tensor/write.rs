@@ -1,13 +1,14 @@
 //! Writing a set of tensors as a safetensors file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::ser::{SerializeMap, Serializer};
 
 use super::safetensors_file::LENGTH_BYTES;
 use super::{NamedTensors, TensorSpec};
+use crate::new_file::NewFile;
 use crate::{ModelError, Result};
 
 /// Writes the tensors that `specs` names, in that order, as f32, with `metadata` in the header. Optional tensors that
@@ -43,32 +44,14 @@ pub fn write_safetensors(
     })?;
 
     let failed = |e| ModelError::io(path, "write", e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = temporary_file(folder).map_err(failed)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let mut out = NewFile::create(path)?;
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
     out.write_all(&header).map_err(failed)?;
     for spec in chosen {
         let values = tensors.get(&spec.name, &spec.shape)?;
         write_values(&mut out, &values).map_err(failed)?;
     }
-    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// A temporary file in `folder` with the permissions of any newly made file.
-fn temporary_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The umask takes away what the user does not want.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    out.publish()
 }
 
 /// The JSON header, padded with spaces so that the data begins at a multiple of eight.

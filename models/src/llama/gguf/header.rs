@@ -69,8 +69,6 @@ pub struct GgufHeader {
     pub(super) tensors: Vec<TensorInfo>,
     /// Where the weights start in the file.
     pub(super) data_start: u64,
-    version: u32,
-    file_bytes: u64,
 }
 
 impl GgufHeader {
@@ -104,22 +102,12 @@ impl GgufHeader {
                 reader.file_len()
             )));
         }
-        Ok(Self { path: path.into(), metadata, tensors, data_start, version, file_bytes: reader.file_len() })
+        Ok(Self { path: path.into(), metadata, tensors, data_start })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// GGUF version, 2 or 3.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// Length of the file.
-    pub fn file_bytes(&self) -> u64 {
-        self.file_bytes
     }
 
     /// The value of a metadata key.

@@ -1,12 +1,13 @@
 //! Writes a llama as a GGUF file from tensors under transformers' names.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use half::f16;
 
 use super::element::{F16, F32};
 use super::vocabulary::SpmVocabulary;
+use crate::new_file::NewFile;
 use crate::tensor::{NamedTensors, TensorSpec};
 use crate::{ModelError, Result};
 
@@ -173,24 +174,14 @@ pub fn write_gguf_as(
         });
     }
     let io = |e| ModelError::io(path, "write", e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".gguf-");
-    #[cfg(unix)]
-    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder).map_err(io)?;
-    let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+    let mut out = NewFile::create(path)?;
     let all = entries(config);
     out.write_all(&header(config, vocabulary, name, precision, &all)).map_err(io)?;
     for entry in &all {
         let values = tensors.get(&entry.name, &entry.shape)?;
         write_tensor(&mut out, &values, entry, precision, path)?;
     }
-    out.flush().map_err(io)?;
-    drop(out);
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|e| ModelError::io(path, "write", e.error))?;
-    Ok(())
+    out.publish()
 }
 
 fn element_of(shape: &[usize], precision: Precision) -> u32 {
