@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::device::DeviceKind;
+
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, CaptureError>;
 
@@ -11,6 +13,8 @@ pub type Result<T> = std::result::Result<T, CaptureError>;
 pub enum ErrorKind {
     /// What was given cannot be used; the same call fails again until the user changes the input.
     BadInput,
+    /// A device does not deliver now; the same call may succeed later.
+    Device,
 }
 
 /// What can go wrong between a recording and its payloads.
@@ -263,13 +267,62 @@ pub enum CaptureError {
         /// The time of this line, in seconds.
         time_s: f64,
     },
+
+    /// No device has the name.
+    #[error("there is no {kind} {wanted:?}; found: {found}; see `mien devices`")]
+    DeviceUnknown {
+        /// What was looked for.
+        kind: DeviceKind,
+        /// The id or name given.
+        wanted: String,
+        /// The devices that there are.
+        found: String,
+    },
+    /// Several devices have the name.
+    #[error("more than one {kind} is called {wanted:?}: {found}; name one by its id")]
+    DeviceAmbiguous {
+        /// What was looked for.
+        kind: DeviceKind,
+        /// The name given.
+        wanted: String,
+        /// The devices of that name.
+        found: String,
+    },
+    /// A device cannot be opened or used.
+    #[error("{kind} {device}: cannot {action}: {reason}; {remedy}")]
+    Device {
+        /// What it is.
+        kind: DeviceKind,
+        /// Its id, or the name given.
+        device: String,
+        /// What was attempted, as a verb phrase.
+        action: &'static str,
+        /// Expected and found, or the system's own words.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A camera's picture cannot be decoded.
+    #[error("a {width} x {height} {format} picture from the camera cannot be decoded: {reason}; it is left out")]
+    Picture {
+        /// The format's name.
+        format: &'static str,
+        /// Pixels in a row, as the camera was set.
+        width: u32,
+        /// Rows, as the camera was set.
+        height: u32,
+        /// What was found.
+        reason: String,
+    },
 }
 
 impl CaptureError {
     /// How a program should react.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        // Reading files knows one reaction only; live devices will add theirs.
-        ErrorKind::BadInput
+        match self {
+            Self::DeviceUnknown { .. } | Self::DeviceAmbiguous { .. } | Self::Device { .. } => ErrorKind::Device,
+            _ => ErrorKind::BadInput,
+        }
     }
 }

@@ -26,19 +26,23 @@
 //! ```
 
 mod audio;
+pub mod device;
 mod error;
 pub mod file;
 mod quiet;
 mod rate;
 mod resample;
+mod stream_resample;
 mod time;
 mod video;
 
 pub use audio::AudioClip;
+pub use device::SessionClock;
 pub use error::{CaptureError, ErrorKind, Result};
 pub use file::{Frames, Media, Pictures};
 pub use quiet::quietly;
 pub use rate::SampleRate;
 pub use resample::to_rate;
+pub use stream_resample::StreamResampler;
 pub use time::{Span, Timestamp};
 pub use video::RgbFrame;

@@ -56,7 +56,7 @@ fn resampled_len(len: usize, from: SampleRate, to: SampleRate) -> usize {
 /// A block holds a whole number of samples at both rates. It holds an even number at both as well: the filter is as
 /// long as the block, and the middle of an odd one lies between two samples, which would shift the sound by half a
 /// sample.
-fn block_len(from: SampleRate, to: SampleRate) -> usize {
+pub(crate) fn block_len(from: SampleRate, to: SampleRate) -> usize {
     let divisor = gcd(from.hz(), to.hz());
     let smallest = from.hz().min(to.hz()) / divisor;
     let units = FILTER_SAMPLES.div_ceil(smallest).next_multiple_of(2);

@@ -78,7 +78,7 @@ pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<
         let utterance =
             Utterance { samples: found.samples, pictures: clip.pictures.as_ref().map(|p| (p, Some(found.span))), text };
         let score = scorer.score(utterance)?;
-        let mut record = score.into_record(scorer, seq, &clip.name, found.span);
+        let mut record = score.into_record(scorer.facts(), seq, &clip.name, found.span);
         if request.timing {
             if let Some(latency) = &mut record.latency_ms {
                 latency.segment = segment_ms;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mien_capture::CaptureError;
+use mien_capture::{CaptureError, ErrorKind};
 use mien_models::ModelError;
 
 /// Shorthand for results of this crate.
@@ -60,6 +60,39 @@ pub enum RuntimeError {
         #[source]
         source: std::io::Error,
     },
+    /// A configuration cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The line and key, expected and found, and what to do.
+        reason: String,
+    },
+    /// The control socket cannot be opened.
+    #[error("control socket {}: {reason}", path.display())]
+    Control {
+        /// The socket's file.
+        path: PathBuf,
+        /// Expected and found, and what to do.
+        reason: String,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the {name} thread: {source}; see `ulimit -u` and the machine's memory")]
+    Thread {
+        /// The thread.
+        name: &'static str,
+        /// The system's own error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A recording of a live session cannot be written or replayed.
+    #[error("recording {}: {reason}", path.display())]
+    Recording {
+        /// The recording's folder or a file in it.
+        path: PathBuf,
+        /// Expected and found, and what to do.
+        reason: String,
+    },
 }
 
 impl RuntimeError {
@@ -67,17 +100,24 @@ impl RuntimeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request { .. } => 2,
+            Self::Clip(error) if error.kind() == ErrorKind::Device => 4,
+            Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } => 3,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
             // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
             Self::Bundle(_) | Self::Stage { source: ModelError::NotFinite { .. }, .. } => 5,
-            Self::Stage { .. } | Self::Write { .. } => 1,
+            Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } => 1,
         }
     }
 
     /// The name of the error's kind, for machines.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Clip(error) if error.kind() == ErrorKind::Device => "device",
             Self::Clip(_) => "clip",
+            Self::Config { .. } => "config",
+            Self::Control { .. } => "control",
+            Self::Thread { .. } => "thread",
+            Self::Recording { .. } => "recording",
             Self::Transcript { .. } => "transcript",
             Self::Unscorable { .. } => "unscorable",
             Self::Request { .. } => "request",

@@ -5,10 +5,14 @@
 
 pub mod bench;
 pub mod clip;
+pub mod config;
 pub mod default_bundle;
+pub mod doctor;
 pub mod error;
+pub mod live;
 pub mod mode;
 pub mod record;
+pub mod recording;
 pub mod scorer;
 pub mod speech;
 pub mod steering;

@@ -22,8 +22,15 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("make", "builds llama.cpp", Need::Demo),
     ("cmake", "builds llama.cpp", Need::Demo),
     ("libclang-dev", "reads llama.cpp's headers for its bindings", Need::Demo),
+    ("libasound2-dev", "ALSA's headers: microphones", Need::Demo),
+    ("pkg-config", "finds ALSA", Need::Demo),
     ("alsa-utils", "recorded human speech for the demo (/usr/share/sounds/alsa)", Need::Demo),
     ("ffmpeg", "makes compressed sound and film for the tests", Need::Tests),
+    ("pulseaudio", "a sound server with a pretended microphone", Need::Tests),
+    ("pulseaudio-utils", "plays into it", Need::Tests),
+    ("libasound2-plugins", "ALSA programs on PulseAudio", Need::Tests),
+    ("strace", "shows what the program asks of the system", Need::Tests),
+    ("iproute2", "makes a network without interfaces", Need::Tests),
 ];
 
 /// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.

@@ -2,8 +2,13 @@
 
 mod bench;
 mod bundle;
+mod config;
 mod demo;
+mod devices;
+mod doctor;
 mod output;
+mod replay;
+mod run;
 mod score;
 mod table;
 
@@ -28,6 +33,16 @@ struct Cli {
 enum Command {
     /// Score recordings: sound files, mp4 films, folders of pictures.
     Score(score::ScoreArgs),
+    /// Listen and look: score every utterance as it is said, until stopped.
+    Run(Box<run::RunArgs>),
+    /// List microphones and cameras with the ids and names that a configuration takes.
+    Devices(devices::DevicesArgs),
+    /// Examine this machine for `mien run`: devices, level, bundle, memory, processor; each fault with its fix.
+    Doctor(doctor::DoctorArgs),
+    /// Print, describe and check configurations of `mien run`.
+    Config(config::ConfigArgs),
+    /// Score a recording of `mien run --record` again, and compare.
+    Replay(replay::ReplayArgs),
     /// Score recorded speech and a portrait three ways: with transcript, with simulated text, without language model.
     Demo(demo::DemoArgs),
     /// Time every stage over repeated runs; real-time factor, load time, peak memory.
@@ -108,6 +123,11 @@ pub(crate) fn run() -> ExitCode {
     };
     let (json, result) = match cli.command {
         Command::Score(args) => (args.json, score::run(&args)),
+        Command::Run(args) => (args.json, run::run(&args)),
+        Command::Doctor(args) => (args.json, doctor::run(&args)),
+        Command::Devices(args) => (args.json, devices::run(&args)),
+        Command::Config(args) => (args.json(), config::run(&args)),
+        Command::Replay(args) => (args.json, replay::run(&args)),
         Command::Demo(args) => (args.json, demo::run(&args)),
         Command::Bench(args) => (args.json, bench::run(&args)),
         Command::Bundle(args) => (args.json(), bundle::run(&args)),

@@ -29,12 +29,22 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write_line(&shown(text))
 }
 
+/// Text of our own with its line ends on stdout.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    write_line(text.trim_end())
+}
+
 /// One JSON object on a line of stdout.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     match serde_json::to_string(value) {
         Ok(text) => write_line(&text),
         Err(e) => Err(RuntimeError::Write { path: PathBuf::from("stdout"), source: e.into() }.into()),
     }
+}
+
+/// Whether nobody reads stdout any longer.
+pub(crate) fn reader_gone() -> bool {
+    READER_GONE.load(Ordering::Relaxed)
 }
 
 fn write_line(text: &str) -> Result<(), Failure> {

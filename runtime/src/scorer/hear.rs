@@ -6,7 +6,8 @@ use mien_models::wavlm::{Wavlm, WavlmFeatures, WavlmSession};
 
 use crate::{Result, RuntimeError};
 
-pub(super) struct Ear {
+/// Turns sound into audio rows.
+pub(crate) struct Ear {
     session: WavlmSession,
 }
 
@@ -21,7 +22,8 @@ impl Ear {
         Ok(Self { session })
     }
 
-    pub(super) fn hear(&mut self, samples: &[f32]) -> Result<WavlmFeatures> {
+    /// Audio rows and last layer of one utterance (mono, 16 kHz).
+    pub(crate) fn hear(&mut self, samples: &[f32]) -> Result<WavlmFeatures> {
         self.session.run(samples).map_err(RuntimeError::stage("WavLM"))
     }
 

@@ -1,26 +1,27 @@
 //! One utterance through every part of the method: hear, see, read, fuse.
 
 mod hear;
+mod networks;
 mod read;
 mod see;
 mod verdict;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mien_capture::{Pictures, Span};
-use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::engine::{OperatorTime, set_threads};
-use mien_models::fusion::{Fusion, FusionInput};
-use mien_models::tensor::Tensor;
+use mien_models::bundle::Bundle;
+use mien_models::engine::OperatorTime;
 
-use crate::mode::{Mode, Presence, TextMode};
+use crate::Result;
 use crate::record::{BundleMark, Latency, Record};
 use crate::speech::SegmentSettings;
-use crate::{Result, RuntimeError};
 
-use hear::Ear;
-use read::Reader;
-use see::Eye;
+pub(crate) use hear::Ear;
+pub use networks::BundleFacts;
+pub(crate) use networks::{Fuser, Networks, eye};
+pub(crate) use read::Reader;
+pub(crate) use see::{Eye, Optics};
 pub use verdict::Score;
 
 /// How the networks are run.
@@ -69,12 +70,11 @@ pub struct LoadTime {
 
 /// All networks of a bundle, loaded; one utterance at a time.
 pub struct Scorer {
-    manifest: Manifest,
-    mark: BundleMark,
+    facts: Arc<BundleFacts>,
     ear: Ear,
     eye: Eye,
     reader: Option<Reader>,
-    fusion: Fusion,
+    fuser: Fuser,
     load_times: Vec<LoadTime>,
 }
 
@@ -85,30 +85,8 @@ impl Scorer {
     /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
     /// wanted and the bundle has none.
     pub fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
-        set_threads(settings.threads);
-        let manifest = bundle.manifest().clone();
-        let mut load_times = Vec::new();
-        let mut timed = |stage, start: Instant| load_times.push(LoadTime { stage, time: start.elapsed() });
-        let start = Instant::now();
-        let ear = Ear::open(bundle)?;
-        timed("wavlm", start);
-        let start = Instant::now();
-        let eye = Eye::open(bundle)?;
-        timed("manet", start);
-        let start = Instant::now();
-        let reader = if settings.with_llm { Some(Reader::open(bundle, settings)?) } else { None };
-        if reader.is_some() {
-            timed("llm", start);
-        }
-        let start = Instant::now();
-        let fusion = bundle
-            .path(Role::Fusion)
-            .and_then(|path| Fusion::load(&path, &manifest.fusion))
-            .map_err(RuntimeError::Bundle)?;
-        timed("fusion", start);
-        let mark =
-            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
-        Ok(Self { manifest, mark, ear, eye, reader, fusion, load_times })
+        let Networks { facts, ear, optics, reader, fuser, load_times } = Networks::open(bundle, settings)?;
+        Ok(Self { facts, ear, eye: eye(optics)?, reader, fuser, load_times })
     }
 
     /// What each network's loading cost.
@@ -116,24 +94,24 @@ impl Scorer {
         &self.load_times
     }
 
+    /// What is known of the bundle.
+    pub fn facts(&self) -> &BundleFacts {
+        &self.facts
+    }
+
     /// The bundle's name and digest.
     pub fn mark(&self) -> &BundleMark {
-        &self.mark
+        &self.facts.mark
     }
 
     /// What every output of this bundle must say; `None` for trained weights without a statement.
     pub fn statement(&self) -> Option<&str> {
-        let statement = self.manifest.statement.as_str();
-        match (statement.is_empty(), self.manifest.trained) {
-            (false, _) => Some(statement),
-            (true, false) => Some("untrained weights: scores mean nothing"),
-            (true, true) => None,
-        }
+        self.facts.statement()
     }
 
     /// Speech segmentation as this bundle wants it.
     pub fn segment_settings(&self) -> SegmentSettings {
-        SegmentSettings { longest_s: self.manifest.audio.longest_utterance_s, ..Default::default() }
+        self.facts.segment_settings()
     }
 
     /// Scores one utterance. Nothing is kept from the utterance before.
@@ -160,29 +138,14 @@ impl Scorer {
         let last = heard.as_ref().map(|h| &h.last);
         let read = match &mut self.reader {
             Some(reader) => reader.read(&utterance.text, last)?,
-            None => read::Reading::absent(self.manifest.fusion.text),
+            None => self.fuser.no_text(),
         };
         latency.llm = millis(start);
-        notes.extend(read.note);
+        notes.extend(read.note.clone());
 
         let start = Instant::now();
-        let audio = heard.as_ref().map(|h| &h.audio);
-        let no_audio = Tensor::zeros([0, self.manifest.fusion.audio]);
-        let input = FusionInput {
-            audio: audio.unwrap_or(&no_audio),
-            text: &read.rows,
-            video: &rows,
-            text_missing: read.mode != TextMode::Real,
-        };
-        let mut outputs = self.fusion.run(&[input]).map_err(RuntimeError::stage("fusion"))?;
+        let (output, mode) = self.fuser.fuse(heard.as_ref(), &read, &rows)?;
         latency.fusion = millis(start);
-        let Some(output) = outputs.pop() else {
-            return Err(RuntimeError::Request {
-                what: "fusion".into(),
-                reason: "no output for one utterance, expected one; please report this".into(),
-            });
-        };
-        let mode = Mode { audio: Presence::of(audio.is_some()), text: read.mode, face: Presence::of(rows.rows() > 0) };
         Ok(Score { output, mode, transcript: read.transcript, latency, notes })
     }
 
@@ -210,7 +173,8 @@ impl Scorer {
             views: None,
             transcript: None,
             latency_ms: None,
-            bundle: self.mark.clone(),
+            live: None,
+            bundle: self.facts.mark.clone(),
             dropped: Default::default(),
             notes: vec![why.into()],
         }
@@ -218,9 +182,9 @@ impl Scorer {
 
     /// The bundle in a few lines for people.
     pub fn summary(&self) -> Vec<String> {
-        let m = &self.manifest;
+        let m = &self.facts.manifest;
         let mut lines = vec![
-            format!("bundle  {} {}  sha256 {}", m.name, m.version, self.mark.digest),
+            format!("bundle  {} {}  sha256 {}", m.name, m.version, self.facts.mark.digest),
             format!(
                 "WavLM   {} blocks, width {}; audio rows from block {}",
                 m.wavlm.layers, m.wavlm.hidden, m.method.audio_layer

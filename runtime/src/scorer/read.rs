@@ -2,7 +2,7 @@
 
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::llama::{LayerSet, Llama, LlamaRequirement, LlamaSettings};
+use mien_models::llama::{CancelHandle, LayerSet, Llama, LlamaRequirement, LlamaSettings};
 use mien_models::projector::Projector;
 use mien_models::tensor::Tensor;
 
@@ -13,7 +13,8 @@ use crate::{Result, RuntimeError};
 /// Rows computed together.
 const BATCH: usize = 512;
 
-pub(super) struct Reader {
+/// Turns a transcript, or sound, into text rows.
+pub(crate) struct Reader {
     llama: Llama,
     projector: Projector,
     text_layers: LayerSet,
@@ -22,17 +23,17 @@ pub(super) struct Reader {
 }
 
 /// Text rows of one utterance.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// [T, width].
-    pub(super) rows: Tensor,
-    pub(super) mode: TextMode,
-    pub(super) transcript: Option<String>,
-    pub(super) note: Option<String>,
+    pub(crate) rows: Tensor,
+    pub(crate) mode: TextMode,
+    pub(crate) transcript: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 impl Reading {
     /// No text: no rows; the fusion puts a zero row there.
-    pub(super) fn absent(width: usize) -> Self {
+    pub(crate) fn absent(width: usize) -> Self {
         Self { rows: Tensor::zeros([0, width]), mode: TextMode::Absent, transcript: None, note: None }
     }
 }
@@ -71,6 +72,11 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Ends a simulation under way from another thread.
+    pub(crate) fn cancel_handle(&self) -> CancelHandle {
+        self.llama.cancel_handle()
+    }
+
     /// A context that holds short utterances only would fail on the first long one, perhaps months later.
     fn check_context(&self, n_ctx: usize) -> Result<()> {
         let m = &self.manifest;
@@ -91,7 +97,7 @@ impl Reader {
     }
 
     /// Text rows for `text`; `last` is WavLM's last layer, if there is sound.
-    pub(super) fn read(&mut self, text: &TextInput, last: Option<&Tensor>) -> Result<Reading> {
+    pub(crate) fn read(&mut self, text: &TextInput, last: Option<&Tensor>) -> Result<Reading> {
         match (text, last) {
             (TextInput::Real(transcript), _) => self.real(transcript),
             (TextInput::Simulate, Some(last)) => self.simulated(last),

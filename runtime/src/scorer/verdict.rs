@@ -3,7 +3,7 @@
 use mien_capture::Span;
 use mien_models::fusion::FusionOutput;
 
-use super::Scorer;
+use super::BundleFacts;
 use crate::mode::{Mode, TextMode};
 use crate::record::{Latency, ModalityWeights, Record, SCHEMA};
 
@@ -24,7 +24,7 @@ pub struct Score {
 
 impl Score {
     /// The record of this score.
-    pub fn into_record(self, scorer: &Scorer, seq: u64, file: &str, span: Span) -> Record {
+    pub fn into_record(self, facts: &BundleFacts, seq: u64, file: &str, span: Span) -> Record {
         let [audio, text, video] = self.output.modality_weights;
         Record {
             schema: SCHEMA,
@@ -34,7 +34,7 @@ impl Score {
             start_s: span.start().as_secs_f64(),
             end_s: span.end().as_secs_f64(),
             valence: Some(self.output.valence),
-            interval90: scorer
+            interval90: facts
                 .manifest
                 .interval90(&self.mode.name())
                 .map(|half| [self.output.valence - half, self.output.valence + half]),
@@ -43,7 +43,8 @@ impl Score {
             views: Some(self.output.view_weights),
             transcript: self.transcript,
             latency_ms: Some(self.latency),
-            bundle: scorer.mark.clone(),
+            live: None,
+            bundle: facts.mark.clone(),
             dropped: Default::default(),
             notes: self.notes,
         }

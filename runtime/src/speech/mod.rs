@@ -5,6 +5,8 @@
 
 mod detector;
 mod segmenter;
+mod stream;
 
 pub use detector::{DetectorKind, FRAME};
-pub use segmenter::{SegmentSettings, Segmenter, segment};
+pub use segmenter::{SegmentSettings, Segmenter};
+pub use stream::{SpeechStream, segment};

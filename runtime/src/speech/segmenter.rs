@@ -103,6 +103,21 @@ impl Segmenter {
         last.map(|range| range.start..range.end.min(end))
     }
 
+    /// The first sample of the utterance under way, if somebody speaks.
+    pub fn speaking_from(&self) -> Option<u64> {
+        self.speech.as_ref().map(|speech| self.start(speech))
+    }
+
+    /// The earliest sample that an utterance yet to come may hold.
+    pub fn needed_from(&self) -> u64 {
+        let next = Speech { first: self.frames, last: self.frames, spoken: 0 };
+        self.start(self.speech.as_ref().unwrap_or(&next))
+    }
+
+    fn start(&self, speech: &Speech) -> u64 {
+        (speech.first * FRAME as u64).saturating_sub(samples(self.settings.pre_roll_s)).max(self.free_from)
+    }
+
     fn frame(&mut self, frame: &[f32; FRAME]) -> Option<Range<u64>> {
         let score = self.detector.score(frame);
         let index = self.frames;
@@ -138,21 +153,13 @@ impl Segmenter {
         if speech.spoken < frames(self.settings.shortest_s) {
             return None;
         }
-        let start = (speech.first * FRAME as u64).saturating_sub(samples(self.settings.pre_roll_s)).max(self.free_from);
+        let start = self.start(speech);
         let heard = self.frames * FRAME as u64;
         let end = ((speech.last + 1) * FRAME as u64 + samples(self.settings.post_roll_s)).min(heard);
         let end = end.min(start + samples(self.settings.longest_s));
         self.free_from = end;
         Some(start..end)
     }
-}
-
-/// All utterances of a clip (mono, 16 kHz), as sample ranges in order, none overlapping.
-pub fn segment(clip: &[f32], settings: &SegmentSettings) -> Vec<Range<usize>> {
-    let mut segmenter = Segmenter::new(settings.clone());
-    let mut found = segmenter.push(clip);
-    found.extend(segmenter.finish());
-    found.into_iter().map(|r| r.start as usize..(r.end as usize).min(clip.len())).collect()
 }
 
 fn samples(seconds: f64) -> u64 {
@@ -165,6 +172,7 @@ fn frames(seconds: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stream::segment;
     use super::*;
 
     /// Tone bursts (start, end) in seconds over silence.
@@ -173,7 +181,8 @@ mod tests {
             .map(|i| {
                 let t = i as f64 / RATE;
                 let on = tones.iter().any(|&(a, b)| (a..b).contains(&t));
-                if on { (0.3 * (t * 2764.6).sin()) as f32 } else { 0.0 }
+                // A quiet room, not digital silence: that would start a stretch of its own.
+                if on { (0.3 * (t * 2764.6).sin()) as f32 } else { 1e-6 }
             })
             .collect()
     }

@@ -1,0 +1,7 @@
+//! Recordings that stand for devices: played in real time, again and again.
+
+mod pictures;
+mod sound;
+
+pub use pictures::LoopedPictures;
+pub use sound::LoopedSound;

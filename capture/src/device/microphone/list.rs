@@ -1,0 +1,68 @@
+//! Which microphones there are.
+
+use std::collections::BTreeSet;
+
+use cpal::traits::{DeviceTrait, HostTrait};
+
+use crate::device::info::{DeviceInfo, DeviceKind};
+use crate::error::{CaptureError, Result};
+use crate::quiet::quietly;
+
+use super::open::fault;
+
+/// Formats shown of one device; plug-ins convert anything into anything.
+const FORMATS_SHOWN: usize = 8;
+
+pub(super) fn list() -> Result<Vec<DeviceInfo>> {
+    let broke = || CaptureError::Device {
+        kind: DeviceKind::Microphone,
+        device: "list".into(),
+        action: "ask for it",
+        reason: "the sound system's library broke down".into(),
+        remedy: "check the ALSA configuration (`arecord -L`)",
+    };
+    quietly(|| {
+        let host = cpal::default_host();
+        let devices = host.input_devices().map_err(|e| fault("list", "ask for it", &e))?;
+        let mut seen = BTreeSet::new();
+        Ok(devices.filter_map(|device| info(&device)).filter(|info| seen.insert(info.id.clone())).collect())
+    })
+    .map_err(|_| broke())?
+}
+
+/// What is known of one device; `None` for one that has no stable id or does not exist behind its name.
+fn info(device: &cpal::Device) -> Option<DeviceInfo> {
+    let id = device.id().ok()?.to_string();
+    let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
+    let (formats, trouble) = match device.supported_input_configs() {
+        Ok(configs) => (formats(configs), None),
+        // Names without a card behind them are listed by ALSA everywhere; one that is in use is a device all the same.
+        Err(e) if e.kind() == cpal::ErrorKind::DeviceBusy || e.kind() == cpal::ErrorKind::PermissionDenied => {
+            (Vec::new(), Some(e.to_string()))
+        }
+        Err(_) => return None,
+    };
+    let aliases = if id.ends_with(":default") { vec!["default".into()] } else { Vec::new() };
+    Some(DeviceInfo { kind: DeviceKind::Microphone, id, name, aliases, formats, trouble })
+}
+
+fn formats(configs: impl Iterator<Item = cpal::SupportedStreamConfigRange>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut formats: Vec<String> = configs
+        .map(|c| {
+            let rates = match (c.min_sample_rate(), c.max_sample_rate()) {
+                (low, high) if low == high => format!("{low} Hz"),
+                (low, high) => format!("{low} to {high} Hz"),
+            };
+            let plural = if c.channels() == 1 { "" } else { "s" };
+            format!("{rates}, {} channel{plural}, {}", c.channels(), c.sample_format())
+        })
+        .filter(|text| seen.insert(text.clone()))
+        .collect();
+    let more = formats.len().saturating_sub(FORMATS_SHOWN);
+    if more > 0 {
+        formats.truncate(FORMATS_SHOWN);
+        formats.push(format!("and {more} more"));
+    }
+    formats
+}

@@ -1,0 +1,280 @@
+//! The configuration of the live program: a TOML file, every setting with a default.
+
+mod check;
+mod keys;
+mod read;
+mod text;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mien_capture::device::PixelFormat;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::live::supervisor::DeviceLimits;
+use crate::scorer::{BundleFacts, ScorerSettings};
+use crate::speech::{DetectorKind, SegmentSettings};
+
+/// Settings of `mien run`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The bundle's folder; without it MIEN_BUNDLE names one, else the built-in bundle with untrained weights serves.
+    pub bundle: Option<PathBuf>,
+    /// Sound in.
+    pub microphone: MicrophoneSettings,
+    /// Pictures in.
+    pub camera: CameraSettings,
+    /// Where an utterance begins and ends.
+    pub speech: SpeechSettings,
+    /// Text simulated from sound.
+    pub llm: LlmSettings,
+    /// How the networks are run.
+    pub engine: EngineSettings,
+    /// Commands from other programs.
+    pub control: ControlSettings,
+}
+
+/// Sound in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MicrophoneSettings {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Its id or its whole name as `mien devices` shows it; "default" for the system's; "file:PATH" plays a recording again and again.
+    pub device: String,
+    /// Samples per second to ask the device for; without it the device's own rate, which is then resampled to 16000.
+    pub rate_hz: Option<u32>,
+    /// Length of the driver's buffer in milliseconds, 20 to 500.
+    pub buffer_ms: u32,
+    /// Longest time for opening, in seconds.
+    pub open_s: f64,
+    /// Longest time from opening to the first sample, in seconds.
+    pub first_samples_s: f64,
+    /// Time without a sample after which the microphone counts as stalled, in seconds.
+    pub no_samples_s: f64,
+}
+
+impl Default for MicrophoneSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            device: "default".into(),
+            rate_hz: None,
+            buffer_ms: 100,
+            open_s: 5.0,
+            first_samples_s: 3.0,
+            no_samples_s: 0.75,
+        }
+    }
+}
+
+impl MicrophoneSettings {
+    /// The supervisor's deadlines.
+    pub fn limits(&self) -> DeviceLimits {
+        limits(self.open_s, self.first_samples_s, self.no_samples_s)
+    }
+}
+
+/// Pictures in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CameraSettings {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Its id, its whole name or its path as `mien devices` shows it; "auto" for the only one there is; "file:PATH" plays a recording again and again.
+    pub device: String,
+    /// Pixels in a row to ask for.
+    pub width: u32,
+    /// Rows to ask for.
+    pub height: u32,
+    /// Pictures per second to ask for.
+    pub fps: u32,
+    /// The format to ask for; "auto" takes the first that gives the size.
+    pub format: CameraFormat,
+    /// How many pictures per second are looked at, 0.1 to 15.
+    pub pictures_per_s: f64,
+    /// Longest time for opening, in seconds.
+    pub open_s: f64,
+    /// Longest time from opening to the first picture, in seconds.
+    pub first_picture_s: f64,
+    /// Time without a picture after which the camera counts as stalled, in seconds.
+    pub no_pictures_s: f64,
+}
+
+impl Default for CameraSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            device: "auto".into(),
+            width: 640,
+            height: 480,
+            fps: 30,
+            format: CameraFormat::Auto,
+            pictures_per_s: 10.0,
+            open_s: 5.0,
+            first_picture_s: 3.0,
+            no_pictures_s: 1.5,
+        }
+    }
+}
+
+impl CameraSettings {
+    /// The supervisor's deadlines.
+    pub fn limits(&self) -> DeviceLimits {
+        limits(self.open_s, self.first_picture_s, self.no_pictures_s)
+    }
+}
+
+/// A camera's format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraFormat {
+    /// The first that gives the size.
+    #[default]
+    Auto,
+    /// A JPEG file each.
+    Mjpeg,
+    /// Y U Y V.
+    Yuyv,
+    /// A plane of Y, one of U V.
+    Nv12,
+    /// R G B.
+    Rgb,
+}
+
+impl CameraFormat {
+    /// The pixel format to insist on.
+    pub fn pixel_format(self) -> Option<PixelFormat> {
+        match self {
+            Self::Auto => None,
+            Self::Mjpeg => Some(PixelFormat::Mjpeg),
+            Self::Yuyv => Some(PixelFormat::Yuyv),
+            Self::Nv12 => Some(PixelFormat::Nv12),
+            Self::Rgb => Some(PixelFormat::Rgb),
+        }
+    }
+}
+
+/// Where an utterance begins and ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpeechSettings {
+    /// What tells speech from silence.
+    pub detector: SpeechDetector,
+    /// Score in (0, 1) at or above which speech starts.
+    pub enter: f32,
+    /// Score below which a frame counts as silence while speech goes on; less than `enter`.
+    pub leave: f32,
+    /// Silence after which an utterance is over, in seconds.
+    pub hang_over_s: f64,
+    /// Sound before the first speech that belongs to the utterance, in seconds.
+    pub pre_roll_s: f64,
+    /// Sound after the last speech that belongs to the utterance, in seconds.
+    pub post_roll_s: f64,
+    /// Shorter speech is a click, in seconds.
+    pub shortest_s: f64,
+}
+
+impl Default for SpeechSettings {
+    fn default() -> Self {
+        let s = SegmentSettings::default();
+        Self {
+            detector: SpeechDetector::Network,
+            enter: s.enter,
+            leave: s.leave,
+            hang_over_s: s.hang_over_s,
+            pre_roll_s: s.pre_roll_s,
+            post_roll_s: s.post_roll_s,
+            shortest_s: s.shortest_s,
+        }
+    }
+}
+
+impl SpeechSettings {
+    /// The segmenter's settings; the longest utterance is the bundle's.
+    pub fn segment(&self, facts: &BundleFacts) -> SegmentSettings {
+        SegmentSettings {
+            detector: match self.detector {
+                SpeechDetector::Network => DetectorKind::Network,
+                SpeechDetector::Energy => DetectorKind::Energy,
+            },
+            enter: self.enter,
+            leave: self.leave,
+            hang_over_s: self.hang_over_s,
+            pre_roll_s: self.pre_roll_s,
+            post_roll_s: self.post_roll_s,
+            shortest_s: self.shortest_s,
+            ..facts.segment_settings()
+        }
+    }
+}
+
+/// What tells speech from silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SpeechDetector {
+    /// A small network that tells speech from noise.
+    #[default]
+    Network,
+    /// Loudness against -45 dBFS, for quiet rooms.
+    Energy,
+}
+
+/// Text simulated from sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LlmSettings {
+    /// Whether each first score is followed by a revised one.
+    pub enabled: bool,
+    /// Threads; without it all cores but one.
+    pub threads: Option<u16>,
+    /// Longest text in tokens, sound rows and prompt included.
+    pub context: u32,
+    /// How long the next utterance waits behind a slow one before that one is cancelled, in seconds.
+    pub waiting_s: f64,
+    /// Longest time for one utterance, in seconds.
+    pub longest_s: f64,
+}
+
+impl Default for LlmSettings {
+    fn default() -> Self {
+        Self { enabled: true, threads: None, context: 1024, waiting_s: 2.0, longest_s: 30.0 }
+    }
+}
+
+/// How the networks are run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Threads for matrix products; without it all cores. Scores do not depend on it.
+    pub threads: Option<u16>,
+}
+
+/// Commands from other programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControlSettings {
+    /// A socket file that takes the commands mute, unmute, toggle, status, reload and stop; without it there is none.
+    pub socket: Option<PathBuf>,
+}
+
+impl Config {
+    /// How the networks are to be loaded.
+    pub fn scorer_settings(&self) -> ScorerSettings {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        ScorerSettings {
+            threads: self.engine.threads.map_or(cores, usize::from),
+            llm_threads: self.llm.threads.map_or(cores.saturating_sub(1).max(1), usize::from),
+            llm_context: self.llm.context as usize,
+            with_llm: self.llm.enabled,
+        }
+    }
+}
+
+/// Checked numbers of seconds as the supervisor takes them.
+fn limits(open_s: f64, first_s: f64, silent_s: f64) -> DeviceLimits {
+    let [open, first, silent] = [open_s, first_s, silent_s].map(Duration::from_secs_f64);
+    DeviceLimits { open, first, silent }
+}

@@ -1,0 +1,211 @@
+//! What this machine lacks before `mien run` can work, each lack with its cure.
+//!
+//! Every group of findings is a file. Whatever touches a driver runs on a thread that can be left behind (`patience`), so
+//! that the examination ends even where a driver hangs.
+
+mod bundle;
+mod camera;
+mod memory;
+mod microphone;
+mod patience;
+mod permissions;
+mod processor;
+mod service;
+mod user;
+
+use std::path::Path;
+
+use mien_capture::CaptureError;
+use mien_capture::device::DeviceInfo;
+use serde::Serialize;
+
+use crate::RuntimeError;
+use crate::config::Config;
+
+/// How good a finding is, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Worth knowing; nothing is worse for it.
+    Note,
+    /// It works, and not as well as it should.
+    Warning,
+    /// It does not work.
+    Failure,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How good that is.
+    pub status: Status,
+    /// What is there.
+    pub found: String,
+    /// A command or setting that mends it; none where all is well.
+    pub fix: Option<String>,
+    /// The process exit code that it asks for; 0 for anything but a failure.
+    #[serde(skip)]
+    pub exit_code: u8,
+}
+
+/// Exit code for a machine that is too small.
+const MACHINE: u8 = 1;
+/// Exit code for a setting that cannot work.
+const CONFIG: u8 = 3;
+/// Exit code for a device that does not deliver.
+const DEVICE: u8 = 4;
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, found: found.into(), fix: None, exit_code: 0 }
+    }
+
+    fn note(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, status: Status::Note, found: found.into(), fix: Some(fix.into()), exit_code: 0 }
+    }
+
+    fn warning(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Warning, ..Self::note(check, found, fix) }
+    }
+
+    fn failure(check: &'static str, exit_code: u8, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Failure, exit_code, ..Self::note(check, found, fix) }
+    }
+
+    /// An error as a finding: what it says after its last semicolon is what to do.
+    fn error(check: &'static str, error: &RuntimeError) -> Self {
+        let text = error.to_string();
+        let (found, fix) = match error {
+            // A remedy may have several parts.
+            RuntimeError::Clip(CaptureError::Device { remedy, .. }) => {
+                (text.strip_suffix(remedy).unwrap_or(&text).trim_end_matches("; "), *remedy)
+            }
+            _ => text.rsplit_once("; ").unwrap_or((&text, "correct it, and run `mien doctor` again")),
+        };
+        // A remedy that names this command leads in a circle.
+        let fix = if fix.contains("`mien doctor`") && matches!(error, RuntimeError::Clip(_)) {
+            "check the cable and the findings above; `dmesg | tail` shows what the kernel says"
+        } else {
+            fix
+        };
+        Self::failure(check, error.exit_code(), found, fix)
+    }
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// In the order of the checks.
+    pub findings: Vec<Finding>,
+    /// The worst of them.
+    pub worst: Status,
+    /// The process exit code: 0 without a failure; else the highest of 1 (machine), 3 (configuration), 4 (device) and
+    /// 5 (bundle) that a failure asks for.
+    pub exit_code: u8,
+}
+
+/// Examines the machine for a live session with the configuration file `config` (none: the defaults) and the bundle in
+/// `bundle` (none: as the configuration says); tells each finding as soon as it is there.
+///
+/// It opens the configured microphone and camera and listens for two seconds; nothing of that is kept. Each device takes
+/// at most some seconds, also where its driver hangs; only the bundle's digests take as long as reading its files takes.
+pub fn examine(config: Option<&Path>, bundle: Option<&Path>, tell: &mut dyn FnMut(&Finding)) -> Report {
+    let mut findings = Vec::new();
+    let mut add = |finding: Finding| {
+        tell(&finding);
+        findings.push(finding);
+    };
+    let config = match config {
+        None => {
+            add(Finding::ok("configuration", "none named, the defaults serve (`mien config default`)"));
+            Some(Config::default())
+        }
+        Some(path) => match Config::read(path) {
+            Ok(config) => {
+                add(Finding::ok("configuration", path.display().to_string()));
+                Some(config)
+            }
+            Err(error) => {
+                add(Finding::error("configuration", &error));
+                None
+            }
+        },
+    };
+    permissions::examine(&mut add);
+    // With a configuration that cannot be read, nobody knows which devices and which bundle are meant.
+    microphone::list(&mut add);
+    if let Some(config) = &config {
+        microphone::listen(config, &mut add);
+    }
+    camera::list(&mut add);
+    if let Some(config) = &config {
+        camera::look(config, &mut add);
+    }
+    let named = bundle.or_else(|| config.as_ref().and_then(|c| c.bundle.as_deref()));
+    let manifest = if named.is_some() || config.is_some() { bundle::examine(named, &mut add) } else { None };
+    let settings = config.clone().unwrap_or_default();
+    if let Some(manifest) = &manifest {
+        bundle::examine_llm(manifest, &settings, &mut add);
+        memory::examine(manifest, &settings, &mut add);
+    }
+    let llm = settings.llm.enabled && manifest.as_ref().is_none_or(|m| m.llm.is_some());
+    processor::examine(&settings, llm, &mut add);
+    if let Some(config) = &config {
+        service::examine_socket(config, &mut add);
+    }
+    service::examine_systemd(&mut add);
+    let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Ok);
+    let exit_code = findings.iter().map(|f| f.exit_code).max().unwrap_or(0);
+    Report { findings, worst, exit_code }
+}
+
+/// The devices of a list, and what is wrong with those that could not be asked.
+fn listed(check: &'static str, devices: &[DeviceInfo]) -> Finding {
+    let names = |devices: &mut dyn Iterator<Item = String>| devices.collect::<Vec<_>>().join("; ");
+    let all = names(&mut devices.iter().map(|d| format!("{} ({})", d.id, d.name)));
+    let found = format!("{}: {all}", devices.len());
+    let trouble = |d: &DeviceInfo| d.trouble.as_ref().map(|trouble| format!("{}: {trouble}", d.id));
+    match names(&mut devices.iter().filter_map(trouble)) {
+        none if none.is_empty() => Finding::ok(check, found),
+        // In use, mostly, by a running live program: that is no fault.
+        trouble => {
+            let fix = "end the program that uses it (`fuser -v /dev/snd/* /dev/video*`), or see the findings on access";
+            Finding::note(check, format!("{found}; not asked: {trouble}"), fix)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mien_capture::device::DeviceKind;
+
+    use super::*;
+
+    #[test]
+    fn an_error_becomes_what_is_wrong_and_what_to_do() {
+        let refused = |remedy| {
+            let error = CaptureError::Device {
+                kind: DeviceKind::Camera,
+                device: "cam".into(),
+                action: "open it",
+                reason: "busy".into(),
+                remedy,
+            };
+            Finding::error("camera", &error.into())
+        };
+        let finding = refused("plug it in; `mien devices` lists what there is");
+        assert_eq!(finding.found, "camera cam: cannot open it: busy");
+        assert_eq!(finding.fix.as_deref(), Some("plug it in; `mien devices` lists what there is"));
+        assert_eq!((finding.status, finding.exit_code), (Status::Failure, 4));
+        let circle = refused("check the cable; `mien doctor` says more");
+        assert!(!circle.fix.unwrap().contains("doctor"));
+        let missing = CaptureError::Missing { path: "/no/file.wav".into() };
+        let finding = Finding::error("microphone", &missing.into());
+        assert_eq!(finding.fix.as_deref(), Some("check the path"));
+        assert_eq!(finding.exit_code, 3);
+    }
+}

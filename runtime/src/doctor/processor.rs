@@ -1,0 +1,173 @@
+//! Instructions, cores and graphics processors.
+
+use std::fs::read_dir;
+use std::path::{Path, PathBuf};
+
+use super::{CONFIG, Finding, MACHINE};
+use crate::config::Config;
+
+/// Everything about computing; `llm` tells whether the language model is to run.
+pub(super) fn examine(config: &Config, llm: bool, add: &mut dyn FnMut(Finding)) {
+    add(instructions(&features(), llm));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    add(threads(config, cores));
+    add(graphics(&gpu_nodes(Path::new("/dev"))));
+}
+
+/// An extension of the instruction set.
+struct Feature {
+    name: &'static str,
+    there: bool,
+    /// Whether the language model's engine is compiled for it and cannot do without.
+    needed: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<Feature> {
+    let feature = |name, there, needed| Feature { name, there, needed };
+    vec![
+        feature("SSE4.2", std::arch::is_x86_feature_detected!("sse4.2"), true),
+        feature("AVX", std::arch::is_x86_feature_detected!("avx"), true),
+        feature("AVX2", std::arch::is_x86_feature_detected!("avx2"), true),
+        feature("FMA", std::arch::is_x86_feature_detected!("fma"), true),
+        feature("F16C", std::arch::is_x86_feature_detected!("f16c"), true),
+        feature("BMI2", std::arch::is_x86_feature_detected!("bmi2"), true),
+        feature("AVX-512F", std::arch::is_x86_feature_detected!("avx512f"), false),
+        feature("AVX-512 VNNI", std::arch::is_x86_feature_detected!("avx512vnni"), false),
+    ]
+}
+
+#[cfg(target_arch = "aarch64")]
+fn features() -> Vec<Feature> {
+    let feature = |name, there| Feature { name, there, needed: false };
+    vec![
+        feature("NEON", std::arch::is_aarch64_feature_detected!("neon")),
+        feature("FP16", std::arch::is_aarch64_feature_detected!("fp16")),
+        feature("dot product", std::arch::is_aarch64_feature_detected!("dotprod")),
+        feature("I8MM", std::arch::is_aarch64_feature_detected!("i8mm")),
+    ]
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn features() -> Vec<Feature> {
+    Vec::new()
+}
+
+fn instructions(features: &[Feature], llm: bool) -> Finding {
+    let check = "processor";
+    let names = |wanted: &dyn Fn(&Feature) -> bool| -> String {
+        let names: Vec<&str> = features.iter().filter(|f| wanted(f)).map(|f| f.name).collect();
+        if names.is_empty() { "none".into() } else { names.join(", ") }
+    };
+    let found = format!("{}: has {}; lacks {}", std::env::consts::ARCH, names(&|f| f.there), names(&|f| !f.there));
+    if features.iter().all(|f| f.there || !f.needed) {
+        return Finding::ok(check, found);
+    }
+    let missing = names(&|f| f.needed && !f.there);
+    if llm {
+        let found = format!("{found}; the language model needs {missing}");
+        Finding::failure(check, MACHINE, found, "set llm.enabled = false, or run on a processor that has them")
+    } else {
+        let found = format!("{found}; no language model can run here without {missing}");
+        Finding::note(check, found, "nothing, as long as llm.enabled is false or the bundle has no language model")
+    }
+}
+
+fn threads(config: &Config, cores: usize) -> Finding {
+    let check = "cores";
+    let settings = config.scorer_settings();
+    let found =
+        format!("{cores}; {} threads for networks, {} for the language model", settings.threads, settings.llm_threads);
+    if config.llm.enabled && settings.llm_threads > cores {
+        let fix = format!("set llm.threads to at most {cores}, or leave it out");
+        return Finding::failure(
+            check,
+            CONFIG,
+            format!("{found}, which waits actively and may have no more than {cores}"),
+            fix,
+        );
+    }
+    if settings.threads > cores {
+        let fix = format!("set engine.threads to at most {cores}, or leave it out");
+        return Finding::warning(check, found, fix);
+    }
+    if cores == 1 {
+        let fix = "set llm.enabled = false where scores come late, or give the machine or container more cores";
+        return Finding::warning(check, format!("{found}: sound, pictures and networks share one core"), fix);
+    }
+    Finding::ok(check, found)
+}
+
+/// Nodes that drivers of graphics processors make.
+fn gpu_nodes(dev: &Path) -> Vec<PathBuf> {
+    let named = |folder: &Path, prefix: &str| -> Vec<PathBuf> {
+        let entries = read_dir(folder).into_iter().flatten().flatten();
+        let matches = |name: &str| {
+            name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+        };
+        entries.filter(|e| e.file_name().to_str().is_some_and(matches)).map(|e| e.path()).collect()
+    };
+    let mut nodes = named(dev, "nvidia");
+    nodes.extend(named(&dev.join("dri"), "renderD"));
+    nodes.extend(["kfd", "nvhost-gpu", "mali0"].iter().map(|name| dev.join(name)).filter(|node| node.exists()));
+    nodes.sort();
+    nodes
+}
+
+fn graphics(nodes: &[PathBuf]) -> Finding {
+    let check = "gpu";
+    let built = "this program was built without GPU support, everything runs on the processor";
+    if nodes.is_empty() {
+        return Finding::ok(check, format!("none; {built}"));
+    }
+    let listed: Vec<String> = nodes.iter().map(|n| n.display().to_string()).collect();
+    let fix = "nothing is needed; to use it, build mien with a GPU backend of llama.cpp";
+    Finding::note(check, format!("{} is there; {built}", listed.join(", ")), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Status;
+    use super::*;
+
+    fn machine(avx2: bool, vnni: bool) -> [Feature; 2] {
+        let feature = |name, there, needed| Feature { name, there, needed };
+        [feature("AVX2", avx2, true), feature("AVX-512 VNNI", vnni, false)]
+    }
+
+    #[test]
+    fn only_what_the_language_model_needs_can_fail() {
+        let plain = instructions(&machine(true, false), true);
+        assert_eq!(plain.status, Status::Ok);
+        assert!(plain.found.contains("has AVX2; lacks AVX-512 VNNI"), "{plain:?}");
+        let old = instructions(&machine(false, false), true);
+        assert!(old.status == Status::Failure && old.exit_code == 1, "{old:?}");
+        assert_eq!(instructions(&machine(false, false), false).status, Status::Note);
+    }
+
+    #[test]
+    fn more_threads_than_cores_are_told() {
+        let mut config = Config::default();
+        config.engine.threads = Some(4);
+        config.llm.threads = Some(3);
+        assert_eq!(threads(&config, 4).status, Status::Ok);
+        assert_eq!(threads(&config, 3).status, Status::Warning);
+        let failed = threads(&config, 2);
+        assert!(failed.status == Status::Failure && failed.exit_code == 3, "{failed:?}");
+        config.llm.enabled = false;
+        assert_eq!(threads(&config, 2).status, Status::Warning);
+    }
+
+    #[test]
+    fn graphics_processors_are_told_by_their_nodes() {
+        let dev = tempfile::tempdir().unwrap();
+        assert_eq!(graphics(&gpu_nodes(dev.path())).status, Status::Ok);
+        std::fs::create_dir(dev.path().join("dri")).unwrap();
+        for name in ["nvidia0", "nvidiactl", "nvidia-uvm", "dri/renderD128", "dri/card0"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        let found = gpu_nodes(dev.path());
+        assert_eq!(found, [dev.path().join("dri/renderD128"), dev.path().join("nvidia0")]);
+        assert_eq!(graphics(&found).status, Status::Note);
+    }
+}

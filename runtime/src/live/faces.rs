@@ -1,0 +1,322 @@
+//! Faces become rows while the person still speaks.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use heapless::Deque;
+use mien_capture::device::RawPicture;
+use mien_capture::{Span, Timestamp};
+use mien_models::tensor::Tensor;
+use zeroize::Zeroize;
+
+use super::board::Board;
+use super::losses::{Loss, Losses};
+use super::tape::{Tape, TapeItem};
+use super::view::PictureView;
+use crate::scorer::{Eye, Optics, eye};
+use crate::{Result, RuntimeError};
+
+/// Pictures that wait to be looked at; overflow: the oldest is lost and counted.
+pub(crate) const PICTURES: usize = 4;
+/// Faces cut out but not yet embedded: those of the time before somebody is known to speak. Overflow: the oldest is lost; counted
+/// only while somebody speaks.
+pub(crate) const CROPS: usize = 16;
+/// Rows of the utterance under way; overflow: the oldest is lost and counted.
+pub(crate) const ROWS: usize = 1024;
+/// Requests that wait; overflow: the oldest gets no answer, and its utterance is scored without a face.
+const REQUESTS: usize = 4;
+
+/// Face rows of an utterance.
+pub(crate) struct FaceRows {
+    /// Numbers of the pictures, in the order of time.
+    pub(crate) numbers: Vec<u64>,
+    /// [pictures, width].
+    pub(crate) rows: Tensor,
+}
+
+enum Request {
+    Collect(Span, SyncSender<FaceRows>),
+    Swap(Box<Optics>),
+    Wipe,
+}
+
+/// Where pictures and requests wait for the face stage.
+pub(crate) struct FaceInbox {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    pictures: Deque<RawPicture, PICTURES>,
+    requests: Deque<Request, REQUESTS>,
+    /// When the utterance under way began.
+    speaking_from: Option<Timestamp>,
+    closed: bool,
+}
+
+impl FaceInbox {
+    pub(crate) fn new() -> Self {
+        Self { waiting: Mutex::default(), filled: Condvar::new() }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new picture; never waits.
+    pub(crate) fn picture(&self, picture: RawPicture, losses: &Losses) {
+        let mut waiting = self.locked();
+        if waiting.pictures.is_full() {
+            waiting.pictures.pop_front();
+            losses.add(Loss::Pictures, 1);
+        }
+        let _ = waiting.pictures.push_back(picture);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Somebody speaks since then, or nobody does.
+    pub(crate) fn speaking(&self, from: Option<Timestamp>) {
+        let mut waiting = self.locked();
+        if waiting.speaking_from != from {
+            waiting.speaking_from = from;
+            drop(waiting);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Asks for the rows of `span`; they come once every waiting picture of it is worked off.
+    pub(crate) fn collect(&self, span: Span) -> Receiver<FaceRows> {
+        let (sender, receiver) = sync_channel(1);
+        self.request(Request::Collect(span, sender));
+        receiver
+    }
+
+    /// Exchanges the networks before the next picture.
+    pub(crate) fn swap(&self, optics: Optics) {
+        self.request(Request::Swap(Box::new(optics)));
+    }
+
+    /// Zeroes every picture, face and row.
+    pub(crate) fn wipe(&self) {
+        let mut waiting = self.locked();
+        while let Some(mut picture) = waiting.pictures.pop_front() {
+            picture.bytes.zeroize();
+        }
+        drop(waiting);
+        self.request(Request::Wipe);
+    }
+
+    fn request(&self, request: Request) {
+        let mut waiting = self.locked();
+        if waiting.requests.is_full() {
+            waiting.requests.pop_front();
+        }
+        let _ = waiting.requests.push_back(request);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Ends the stage.
+    pub(crate) fn close(&self) {
+        self.locked().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Pictures that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.locked().pictures.len()
+    }
+
+    /// Pictures taken before `end`, the oldest first.
+    fn picture_before(&self, end: Timestamp) -> Option<RawPicture> {
+        let mut waiting = self.locked();
+        let due = waiting.pictures.front().is_some_and(|p| p.time < end);
+        if due { waiting.pictures.pop_front() } else { None }
+    }
+}
+
+/// The stage's work in the order of its urgency.
+enum Work {
+    Request(Request),
+    Picture(RawPicture),
+    Embed(Timestamp),
+    Nothing,
+    End,
+}
+
+/// A face cut out of a picture.
+struct Crop {
+    number: u64,
+    time: Timestamp,
+    face: Tensor,
+}
+
+struct Row {
+    number: u64,
+    time: Timestamp,
+    row: Vec<f32>,
+}
+
+/// The stage: one thread's faces.
+pub(crate) struct FaceStage {
+    eye: Eye,
+    inbox: Arc<FaceInbox>,
+    board: Arc<Board>,
+    losses: Arc<Losses>,
+    tape: Option<Arc<Tape>>,
+    number: u64,
+    crops: Deque<Crop, CROPS>,
+    rows: Box<Deque<Row, ROWS>>,
+}
+
+impl FaceStage {
+    pub(crate) fn new(
+        optics: Optics,
+        inbox: Arc<FaceInbox>,
+        board: Arc<Board>,
+        losses: Arc<Losses>,
+        tape: Option<Arc<Tape>>,
+    ) -> Result<Self> {
+        let eye = eye(optics)?;
+        Ok(Self { eye, inbox, board, losses, tape, number: 0, crops: Deque::new(), rows: Box::default() })
+    }
+
+    /// Works until the inbox is closed; `beat` is called at every turn.
+    pub(crate) fn run(mut self, beat: impl Fn()) {
+        loop {
+            beat();
+            match self.next_work() {
+                Work::Request(Request::Collect(span, reply)) => {
+                    // Nobody waits any longer for an answer that cannot be sent.
+                    let _ = reply.try_send(self.collect(span));
+                }
+                Work::Request(Request::Swap(optics)) => match eye(*optics) {
+                    Ok(eye) => {
+                        self.wipe();
+                        self.eye = eye;
+                    }
+                    Err(error) => log::error!("{error}; faces go on with the bundle before"),
+                },
+                Work::Request(Request::Wipe) => self.wipe(),
+                Work::Picture(picture) => self.look(picture),
+                Work::Embed(from) => {
+                    self.embed(from);
+                }
+                Work::Nothing => {}
+                Work::End => return,
+            }
+        }
+    }
+
+    fn next_work(&self) -> Work {
+        let inbox = self.inbox.locked();
+        let idle = |w: &mut Waiting| {
+            let embedding = w.speaking_from.is_some() && !self.crops.is_empty();
+            w.pictures.is_empty() && w.requests.is_empty() && !embedding && !w.closed
+        };
+        let waited = self.inbox.filled.wait_timeout_while(inbox, Duration::from_millis(200), idle);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(request) = waiting.requests.pop_front() {
+            return Work::Request(request);
+        }
+        if waiting.closed {
+            return Work::End;
+        }
+        // Embedding the faces at hand comes before looking for more: a queue of pictures loses its oldest anyway.
+        match (waiting.speaking_from, self.crops.is_empty()) {
+            (Some(from), false) => Work::Embed(from),
+            _ => waiting.pictures.pop_front().map_or(Work::Nothing, Work::Picture),
+        }
+    }
+
+    /// Finds the face of one picture.
+    fn look(&mut self, picture: RawPicture) {
+        let number = self.number;
+        self.number += 1;
+        let looked = picture.decode().map_err(RuntimeError::from).and_then(|f| self.eye.look(&f));
+        let (width, height, time) = (picture.width, picture.height, picture.time);
+        match &self.tape {
+            Some(tape) => tape.put(TapeItem::Picture { number, picture }),
+            None => {
+                let mut bytes = picture.bytes;
+                bytes.zeroize();
+            }
+        }
+        let found = looked.unwrap_or_else(|error| {
+            log::debug!("{error}");
+            self.losses.add(Loss::DamagedPictures, 1);
+            None
+        });
+        let face = found.as_ref().map(|(b, _)| [b.x.into(), b.y.into(), b.width.into(), b.height.into()]);
+        self.board.picture(PictureView { time, width, height, face });
+        let Some((_, face)) = found else { return };
+        if self.crops.is_full() {
+            self.crops.pop_front();
+            if self.inbox.locked().speaking_from.is_some() {
+                self.losses.add(Loss::Faces, 1);
+            }
+        }
+        let _ = self.crops.push_back(Crop { number, time, face });
+    }
+
+    /// Turns the oldest face into a row, unless it is from before `from`.
+    fn embed(&mut self, from: Timestamp) {
+        let Some(crop) = self.crops.pop_front() else { return };
+        if crop.time < from {
+            return;
+        }
+        match self.eye.embed(crop.face) {
+            Ok(row) => {
+                if self.rows.is_full() {
+                    self.rows.pop_front();
+                    self.losses.add(Loss::Faces, 1);
+                }
+                let _ = self.rows.push_back(Row { number: crop.number, time: crop.time, row });
+            }
+            Err(error) => {
+                log::warn!("{error}; this face is left out");
+                self.losses.add(Loss::Faces, 1);
+            }
+        }
+    }
+
+    /// The rows of `span`; what is older is forgotten.
+    fn collect(&mut self, span: Span) -> FaceRows {
+        while let Some(picture) = self.inbox.picture_before(span.end()) {
+            self.look(picture);
+        }
+        while self.crops.front().is_some_and(|crop| crop.time < span.end()) {
+            self.embed(span.start());
+        }
+        let mut numbers = Vec::new();
+        let mut data = Vec::new();
+        while self.rows.front().is_some_and(|row| row.time < span.end()) {
+            if let Some(row) = self.rows.pop_front()
+                && span.contains(row.time)
+            {
+                numbers.push(row.number);
+                data.extend(row.row);
+            }
+        }
+        let width = self.eye.width();
+        let rows = Tensor::new([numbers.len(), width], data).unwrap_or_else(|_| Tensor::zeros([0, width]));
+        FaceRows { numbers, rows }
+    }
+
+    fn wipe(&mut self) {
+        while let Some(crop) = self.crops.pop_front() {
+            crop.face.into_data().zeroize();
+        }
+        while let Some(mut row) = self.rows.pop_front() {
+            row.row.zeroize();
+        }
+        self.eye.forget();
+        self.board.no_picture();
+        if let Some(tape) = &self.tape {
+            tape.put(TapeItem::ForgetFaces);
+        }
+    }
+}

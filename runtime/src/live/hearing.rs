@@ -1,0 +1,239 @@
+//! From a microphone's blocks to utterances on the session's clock.
+
+use std::time::Duration;
+
+use mien_capture::device::SoundBlock;
+use mien_capture::{SampleRate, Span, StreamResampler, Timestamp};
+use zeroize::Zeroize;
+
+use super::level::{LevelMeter, Loudness, loudness};
+use super::view::LevelView;
+use crate::Result;
+use crate::speech::{SegmentSettings, SpeechStream};
+
+/// Lost samples that are filled with silence; a longer gap ends the stream, because nothing is known of what was said.
+const LONGEST_FILLED_S: u64 = 1;
+/// A sound card's clock runs at another speed than the computer's: 100 millionths are 8 s a day. From this difference on,
+/// a stream's start is moved.
+const DRIFT: Duration = Duration::from_millis(30);
+/// Blocks that the difference is taken over: blocks come late, never early, so the least late one tells.
+const DRIFT_BLOCKS: u32 = 1_000;
+
+/// An utterance as it was heard.
+#[derive(Clone)]
+pub struct Heard {
+    /// When it was said, in the session's time.
+    pub span: Span,
+    /// Mono, 16 kHz, [-1, 1].
+    pub samples: Vec<f32>,
+    /// How loud it was.
+    pub loudness: Loudness,
+}
+
+/// What hearing did with its input, for a recording: the same calls on another [`Hearing`] give the same utterances.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HearingStep {
+    /// A stream began; its sample 0 stands at this time.
+    Begin(Timestamp),
+    /// Samples at 16 kHz were taken.
+    Sound(Vec<f32>),
+    /// Sample 0 stands at this time from now on.
+    Move(Timestamp),
+    /// The stream ended; an utterance under way counts.
+    End,
+    /// The stream was thrown away, with an utterance under way.
+    Forget,
+}
+
+/// Utterances of the sound at 16 kHz. A function of its steps alone: no clock, no device.
+pub struct Hearing {
+    settings: SegmentSettings,
+    stream: Option<Stream>,
+    meter: LevelMeter,
+}
+
+struct Stream {
+    speech: SpeechStream,
+    /// Time of sample 0.
+    start: Timestamp,
+    /// Samples from `first` on, as far back as an utterance may reach.
+    kept: Vec<f32>,
+    first: u64,
+}
+
+impl Stream {
+    fn heard(&self, range: std::ops::Range<u64>) -> Result<Heard> {
+        let index = |sample: u64| usize::try_from(sample.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let end = index(range.end).min(self.kept.len());
+        let samples = self.kept.get(index(range.start)..end).unwrap_or_default().to_vec();
+        let span = Span::new(self.at(range.start), self.at(range.end))?;
+        Ok(Heard { span, loudness: loudness(&samples), samples })
+    }
+
+    fn at(&self, sample: u64) -> Timestamp {
+        // 62500 ns per sample at 16 kHz, exactly.
+        self.start.saturating_add(Duration::from_nanos(sample.saturating_mul(62_500)))
+    }
+}
+
+impl Hearing {
+    /// Hearing that has heard nothing yet.
+    pub fn new(settings: SegmentSettings) -> Self {
+        Self { settings, stream: None, meter: LevelMeter::default() }
+    }
+
+    /// Takes one step and gives the utterances that ended with it.
+    ///
+    /// # Errors
+    /// [`crate::RuntimeError::Clip`] for times that cannot be told.
+    pub fn step(&mut self, step: &HearingStep) -> Result<Vec<Heard>> {
+        match step {
+            HearingStep::Begin(start) => {
+                let speech = SpeechStream::new(self.settings.clone());
+                self.stream = Some(Stream { speech, start: *start, kept: Vec::new(), first: 0 });
+                self.meter = LevelMeter::default();
+                Ok(Vec::new())
+            }
+            HearingStep::Sound(samples) => {
+                self.meter.take(samples);
+                let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
+                stream.kept.extend_from_slice(samples);
+                let ended = stream.speech.push(samples);
+                let heard = ended.into_iter().map(|r| stream.heard(r)).collect::<Result<Vec<_>>>();
+                let past = stream.speech.needed_from().saturating_sub(stream.first);
+                // Moving what is kept costs as much as copying it: now and then is enough.
+                if past >= 16_000 {
+                    let past = usize::try_from(past).unwrap_or(usize::MAX).min(stream.kept.len());
+                    stream.kept.drain(..past).for_each(drop);
+                    stream.first += past as u64;
+                }
+                heard
+            }
+            HearingStep::Move(start) => {
+                if let Some(stream) = &mut self.stream {
+                    stream.start = *start;
+                }
+                Ok(Vec::new())
+            }
+            HearingStep::End => {
+                let Some(mut stream) = self.stream.take() else { return Ok(Vec::new()) };
+                let speech = std::mem::replace(&mut stream.speech, SpeechStream::new(self.settings.clone()));
+                let last = speech.finish().map(|range| stream.heard(range)).transpose();
+                stream.kept.zeroize();
+                Ok(last?.into_iter().collect())
+            }
+            HearingStep::Forget => {
+                if let Some(mut stream) = self.stream.take() {
+                    stream.kept.zeroize();
+                }
+                self.meter = LevelMeter::default();
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// When the utterance under way began, if somebody speaks.
+    pub fn speaking_from(&self) -> Option<Timestamp> {
+        let stream = self.stream.as_ref()?;
+        Some(stream.at(stream.speech.speaking_from()?))
+    }
+
+    /// The level now.
+    pub fn level(&self) -> LevelView {
+        self.meter.shown()
+    }
+
+    /// Samples of the stream so far, and the time of sample 0.
+    fn position(&self) -> Option<(u64, Timestamp)> {
+        self.stream.as_ref().map(|s| (s.speech.position(), s.start))
+    }
+
+    /// Changes the longest utterance from the next stream on.
+    pub fn set_settings(&mut self, settings: SegmentSettings) {
+        self.settings = settings;
+    }
+}
+
+/// Turns a microphone's blocks into steps: rates, gaps, drifting clocks, new streams.
+#[derive(Default)]
+pub struct Intake {
+    stream: Option<Open>,
+}
+
+struct Open {
+    id: u32,
+    rate: SampleRate,
+    resampler: StreamResampler,
+    /// Samples of the device so far, lost ones included.
+    next: u64,
+    /// Least lateness seen, in nanoseconds, and over how many blocks.
+    lateness: i64,
+    blocks: u32,
+}
+
+impl Intake {
+    /// The steps that a block means for `hearing`, to be taken in their order; and the samples that were lost before it.
+    ///
+    /// # Errors
+    /// [`crate::RuntimeError::Clip`] when the resampler refuses the device's rate.
+    pub fn steps(&mut self, block: &SoundBlock, hearing: &Hearing) -> Result<(Vec<HearingStep>, u64)> {
+        let mut steps = Vec::new();
+        let mut lost = 0;
+        let same = self.stream.as_ref().is_some_and(|s| s.id == block.stream);
+        if let Some(open) = self.stream.as_mut().filter(|_| same) {
+            lost = block.position.saturating_sub(open.next);
+            if lost > u64::from(open.rate.hz()) * LONGEST_FILLED_S {
+                steps.push(HearingStep::End);
+                self.stream = None;
+            }
+        } else if self.stream.take().is_some() {
+            steps.push(HearingStep::End);
+        }
+        let fresh = self.stream.is_none();
+        let open = match &mut self.stream {
+            Some(open) => open,
+            none => none.insert(Open {
+                id: block.stream,
+                rate: block.rate,
+                resampler: StreamResampler::new(block.rate, SampleRate::HZ_16000)?,
+                next: block.position,
+                lateness: i64::MAX,
+                blocks: 0,
+            }),
+        };
+        let length = |samples: u64| Duration::from_secs_f64(samples as f64 / f64::from(block.rate.hz()));
+        let count = block.samples().len() as u64;
+        if fresh {
+            steps.push(HearingStep::Begin(block.time.saturating_sub(length(count))));
+        }
+        let mut sound = Vec::new();
+        if !fresh && lost > 0 {
+            open.resampler.push(&vec![0.0; usize::try_from(lost).unwrap_or(0)], &mut sound)?;
+        }
+        open.resampler.push(block.samples(), &mut sound)?;
+        open.next = block.position + count;
+        if let (Some((position, start)), false) = (hearing.position(), fresh) {
+            let expected = start.saturating_add(Duration::from_nanos((position + sound.len() as u64) * 62_500));
+            let late = block.time.as_nanos().cast_signed().saturating_sub(expected.as_nanos().cast_signed());
+            open.lateness = open.lateness.min(late);
+            open.blocks += 1;
+            if open.blocks >= DRIFT_BLOCKS && hearing.speaking_from().is_none() {
+                if open.lateness.unsigned_abs() > DRIFT.as_nanos() as u64 {
+                    let moved = start.as_nanos().saturating_add_signed(open.lateness);
+                    steps.push(HearingStep::Move(Timestamp::from_nanos(moved)));
+                }
+                open.lateness = i64::MAX;
+                open.blocks = 0;
+            }
+        }
+        steps.push(HearingStep::Sound(sound));
+        Ok((steps, lost))
+    }
+
+    /// Forgets the stream and zeroes what the resampler holds.
+    pub fn wipe(&mut self) {
+        if let Some(mut open) = self.stream.take() {
+            open.resampler.wipe();
+        }
+    }
+}

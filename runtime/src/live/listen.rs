@@ -1,0 +1,130 @@
+//! The stage between the ring and the scorer: rate, level, utterances.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mien_capture::device::{SoundBlock, SoundReader};
+use zeroize::Zeroize;
+
+use super::graph::Wiring;
+use super::hearing::{Hearing, HearingStep, Intake};
+use super::losses::Loss;
+use super::queue::{Overflow, Queue};
+use super::score::Ended;
+use super::tape::TapeItem;
+use crate::Result;
+use crate::speech::SegmentSettings;
+
+/// How often the ring is looked at: a fiftieth of a second.
+const TURN: Duration = Duration::from_millis(20);
+
+/// What the listener is told.
+pub(crate) enum Tell {
+    /// The microphone's stream ended; an utterance under way counts.
+    StreamEnded,
+    /// Throw away and zero everything heard.
+    Wipe,
+    /// Cut speech by these settings from the next stream on.
+    Settings(SegmentSettings),
+    /// The stream ended and no other comes.
+    Finish,
+}
+
+/// What the listener was told and has not done yet; overflow: refused, which eight tellings in 20 ms would take.
+pub(crate) type Tellings = Queue<Tell, 8>;
+
+/// An empty queue of tellings.
+pub(crate) fn tellings() -> Tellings {
+    Queue::new(Overflow::Refuse)
+}
+
+/// The stage: one thread.
+pub(crate) struct ListenStage {
+    pub(crate) ring: SoundReader,
+    pub(crate) hearing: Hearing,
+    pub(crate) intake: Intake,
+    pub(crate) wiring: Arc<Wiring>,
+    /// The ring is to be zeroed as soon as no stream writes to it.
+    pub(crate) unwiped: bool,
+}
+
+impl ListenStage {
+    /// Works until told to finish.
+    pub(crate) fn run(mut self, beat: impl Fn(), finished: &AtomicBool) {
+        loop {
+            beat();
+            let told = self.wiring.tellings.pop();
+            let muted = self.unwiped || matches!(told, Some(Tell::Wipe));
+            // What came before the telling belongs before it.
+            while let Some(mut block) = self.ring.take() {
+                if !muted {
+                    self.take(&block);
+                }
+                block.zeroize();
+            }
+            match told {
+                Some(Tell::StreamEnded) => self.step(HearingStep::End),
+                Some(Tell::Wipe) => {
+                    self.intake.wipe();
+                    self.step(HearingStep::Forget);
+                    self.unwiped = true;
+                }
+                Some(Tell::Settings(settings)) => self.hearing.set_settings(settings),
+                Some(Tell::Finish) => {
+                    self.step(HearingStep::End);
+                    finished.store(true, Ordering::Release);
+                    return;
+                }
+                None => {}
+            }
+            if self.unwiped && self.ring.wipe() {
+                self.unwiped = false;
+            }
+            let counters = self.ring.counters();
+            self.wiring.losses.set(Loss::Overruns, counters.overruns());
+            self.wiring.losses.set(Loss::Samples, counters.dropped());
+            std::thread::sleep(TURN);
+        }
+    }
+
+    fn take(&mut self, block: &SoundBlock) {
+        match self.intake.steps(block, &self.hearing) {
+            Ok((steps, _)) => steps.into_iter().for_each(|step| self.step(step)),
+            Err(error) => {
+                // The device stays open; a rate that cannot be converted is told of once per block at debug level only.
+                log::debug!("{error}");
+            }
+        }
+    }
+
+    fn step(&mut self, step: HearingStep) {
+        let heard = self.hearing.step(&step);
+        self.wiring.tape(|| TapeItem::Hearing(step.clone()));
+        let mut step = step;
+        if let HearingStep::Sound(samples) = &mut step {
+            samples.zeroize();
+        }
+        self.hand_on(heard);
+        let from = self.hearing.speaking_from();
+        if let Some(faces) = &self.wiring.faces {
+            faces.speaking(from);
+        }
+        self.wiring.board.sound(self.hearing.level(), from.is_some());
+    }
+
+    fn hand_on(&self, heard: Result<Vec<super::hearing::Heard>>) {
+        let heard = heard.unwrap_or_else(|error| {
+            log::error!("{error}");
+            Vec::new()
+        });
+        for heard in heard {
+            let decided = Instant::now();
+            if let Some(mut lost) = self.wiring.utterances.push(Ended { heard, decided }) {
+                lost.heard.samples.zeroize();
+                self.wiring.losses.add(Loss::Utterances, 1);
+                log::error!("the scorer is too slow for this speech: an utterance is lost");
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The stage that gives the first score: WavLM on the utterance, the face rows that are there, fusion.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mien_models::tensor::Tensor;
+use mien_models::wavlm::WavlmFeatures;
+use zeroize::Zeroize;
+
+use super::faces::FaceRows;
+use super::graph::{Swap, Wiring};
+use super::hearing::Heard;
+use super::tape::{TapeItem, UtteranceEntry};
+use crate::record::{Latency, LlmOutcome, Record, SCHEMA};
+use crate::scorer::{BundleFacts, Ear, Fuser, Score};
+use crate::{Result, RuntimeError};
+
+/// How long the first score waits for face rows once sound is done; the face stage has had the whole utterance for them.
+const FACES_WAIT: Duration = Duration::from_secs(2);
+
+/// An utterance that the segmenter has ended.
+pub(crate) struct Ended {
+    pub(crate) heard: Heard,
+    /// When the end was decided.
+    pub(crate) decided: Instant,
+}
+
+/// An utterance on its way to the language model.
+pub(crate) struct Job {
+    pub(crate) features: WavlmFeatures,
+    pub(crate) faces: Tensor,
+    pub(crate) entry: UtteranceEntry,
+    pub(crate) first: Record,
+    pub(crate) decided: Instant,
+    pub(crate) facts: Arc<BundleFacts>,
+}
+
+/// The record of an utterance's score.
+pub(crate) fn record(score: Score, facts: &BundleFacts, entry: &UtteranceEntry, revision: u8) -> Result<Record> {
+    let (start, end) = entry.times();
+    let span = mien_capture::Span::new(start, end)?;
+    let mut record = score.into_record(facts, 0, "live", span);
+    record.revision = revision;
+    record.dropped = entry.dropped.clone();
+    record.live = Some(entry.live.clone());
+    record.notes.extend(entry.notes.iter().cloned());
+    Ok(record)
+}
+
+/// The record of an utterance whose scoring failed, with the reason.
+pub(crate) fn unscored(facts: &BundleFacts, entry: &UtteranceEntry) -> Record {
+    let (start, end) = entry.times();
+    let mut live = entry.live.clone();
+    live.llm = LlmOutcome::Off;
+    Record {
+        schema: SCHEMA,
+        seq: 0,
+        revision: 1,
+        file: "live".into(),
+        start_s: start.as_secs_f64(),
+        end_s: end.as_secs_f64(),
+        valence: None,
+        interval90: None,
+        mode: None,
+        weights: None,
+        views: None,
+        transcript: None,
+        latency_ms: None,
+        live: Some(live),
+        bundle: facts.mark.clone(),
+        dropped: entry.dropped.clone(),
+        notes: entry.notes.iter().chain(&entry.failure).cloned().collect(),
+    }
+}
+
+/// The revised record of an utterance whose text never came: the first one's score.
+pub(crate) fn unrevised(first: &Record, outcome: LlmOutcome) -> Record {
+    let mut record = first.clone();
+    record.revision = 2;
+    record.dropped.clear();
+    record.notes.push(explain(outcome).into());
+    if let Some(live) = &mut record.live {
+        live.llm = outcome;
+    }
+    record
+}
+
+/// Why there is no text, in the record's notes.
+fn explain(outcome: LlmOutcome) -> &'static str {
+    match outcome {
+        LlmOutcome::Cancelled => "the language model took too long and was cancelled; this is the first score",
+        LlmOutcome::Skipped => "the language model was still busy with earlier utterances; this is the first score",
+        LlmOutcome::Muted => "the session was muted before the language model began; this is the first score",
+        LlmOutcome::Off | LlmOutcome::Pending | LlmOutcome::Done | LlmOutcome::Failed => {
+            "the language model failed; this is the first score"
+        }
+    }
+}
+
+/// Hears, then fuses with the faces that `faces` gives; the same for a live session and its replay.
+pub(crate) fn first_score(
+    ear: &mut Ear,
+    fuser: &mut Fuser,
+    samples: &[f32],
+    faces: impl FnOnce() -> FaceRows,
+) -> Result<(WavlmFeatures, FaceRows, Score)> {
+    let mut latency = Latency::default();
+    let start = Instant::now();
+    let features = ear.hear(samples)?;
+    latency.wavlm = millis(start);
+    let start = Instant::now();
+    let faces = faces();
+    latency.manet = millis(start);
+    let start = Instant::now();
+    let (output, mode) = fuser.fuse(Some(&features), &fuser.no_text(), &faces.rows)?;
+    latency.fusion = millis(start);
+    Ok((features, faces, Score { output, mode, transcript: None, latency, notes: Vec::new() }))
+}
+
+/// Milliseconds since `start`.
+pub(crate) fn millis(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// The stage: one thread.
+pub(crate) struct ScoreStage {
+    pub(crate) ear: Ear,
+    pub(crate) fuser: Fuser,
+    pub(crate) facts: Arc<BundleFacts>,
+    pub(crate) with_llm: bool,
+    pub(crate) wiring: Arc<Wiring>,
+}
+
+impl ScoreStage {
+    /// Works until listening has ended and no utterance waits.
+    pub(crate) fn run(mut self, beat: impl Fn()) {
+        let mut utterance = 0;
+        let mut dropped = Default::default();
+        loop {
+            beat();
+            self.swap();
+            let Some(Ended { mut heard, decided }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
+                if self.wiring.listening_ended() {
+                    self.wiring.desk.close();
+                    return;
+                }
+                continue;
+            };
+            let mut entry = UtteranceEntry {
+                start_ns: heard.span.start().as_nanos(),
+                end_ns: heard.span.end().as_nanos(),
+                faces: Vec::new(),
+                live: self.wiring.mark(utterance, &heard.loudness),
+                dropped: self.wiring.losses.since(&mut dropped),
+                notes: Vec::new(),
+                failure: None,
+            };
+            entry.live.llm = if self.with_llm { LlmOutcome::Pending } else { LlmOutcome::Off };
+            utterance += 1;
+            if let Err(error) = self.score(&heard, decided, &mut entry) {
+                // It still gets a record, which says why.
+                log::error!("{error}");
+                entry.failure = Some(error.to_string());
+                let record = unscored(&self.facts, &entry);
+                self.wiring.tape(|| TapeItem::Utterance(entry));
+                self.wiring.emit(record);
+            }
+            heard.samples.zeroize();
+        }
+    }
+
+    fn score(&mut self, heard: &Heard, decided: Instant, entry: &mut UtteranceEntry) -> Result<()> {
+        // Asked for before the sound is worked on, so that both are done side by side.
+        let waiting = self.wiring.faces.as_ref().map(|inbox| inbox.collect(heard.span));
+        let width = self.facts.manifest.manet.embedding();
+        let mut late = false;
+        let collect = || {
+            let none = || FaceRows { numbers: Vec::new(), rows: Tensor::zeros([0, width]) };
+            let Some(waiting) = waiting else { return none() };
+            waiting.recv_timeout(FACES_WAIT).unwrap_or_else(|_| {
+                late = true;
+                none()
+            })
+        };
+        let (features, faces, mut score) = first_score(&mut self.ear, &mut self.fuser, &heard.samples, collect)?;
+        if late {
+            entry.notes.push("the faces of this utterance came too late".into());
+        }
+        entry.faces = faces.numbers;
+        score.latency.since_end = Some(millis(decided));
+        let first = record(score, &self.facts, entry, 1)?;
+        self.wiring.tape(|| TapeItem::Utterance(entry.clone()));
+        self.wiring.emit(first.clone());
+        if self.with_llm {
+            let job = Job {
+                features,
+                faces: faces.rows,
+                entry: entry.clone(),
+                first,
+                decided,
+                facts: Arc::clone(&self.facts),
+            };
+            if let Some(job) = self.wiring.desk.put(job) {
+                self.wiring.give_up(&job, LlmOutcome::Skipped);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over a newly loaded bundle between two utterances.
+    fn swap(&mut self) {
+        let Some(Swap { networks, done }) = self.wiring.take_swap() else { return };
+        let outcome = networks.fuser.fork().map(|fuser| {
+            if let Some(inbox) = &self.wiring.faces {
+                inbox.swap(networks.optics);
+            }
+            self.wiring.swap_reader(networks.reader, fuser, &networks.facts);
+            self.wiring.new_settings(&networks.facts);
+            self.ear = networks.ear;
+            self.fuser = networks.fuser;
+            self.facts = networks.facts;
+        });
+        done(outcome.map_err(|e: RuntimeError| e.to_string()));
+    }
+}

@@ -1,0 +1,146 @@
+//! The networks of a bundle, each to be moved to the thread that runs it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mien_models::bundle::{Bundle, Manifest, Role};
+use mien_models::engine::set_threads;
+use mien_models::fusion::{Fusion, FusionInput, FusionOutput};
+use mien_models::tensor::Tensor;
+use mien_models::wavlm::WavlmFeatures;
+
+use super::hear::Ear;
+use super::read::{Reader, Reading};
+use super::see::{Eye, Optics};
+use super::{LoadTime, ScorerSettings};
+use crate::mode::{Mode, Presence, TextMode};
+use crate::record::BundleMark;
+use crate::speech::SegmentSettings;
+use crate::{Result, RuntimeError};
+
+/// What is known of the bundle in use.
+#[derive(Clone, Debug)]
+pub struct BundleFacts {
+    /// Sizes and switches.
+    pub manifest: Manifest,
+    /// Name and digest, as records carry them.
+    pub mark: BundleMark,
+}
+
+impl BundleFacts {
+    /// What every output of this bundle must say; `None` for trained weights without a statement.
+    pub fn statement(&self) -> Option<&str> {
+        let statement = self.manifest.statement.as_str();
+        match (statement.is_empty(), self.manifest.trained) {
+            (false, _) => Some(statement),
+            (true, false) => Some("untrained weights: scores mean nothing"),
+            (true, true) => None,
+        }
+    }
+
+    /// Speech segmentation as this bundle wants it.
+    pub fn segment_settings(&self) -> SegmentSettings {
+        SegmentSettings { longest_s: self.manifest.audio.longest_utterance_s, ..Default::default() }
+    }
+}
+
+/// All networks of a bundle, loaded.
+pub(crate) struct Networks {
+    pub(crate) facts: Arc<BundleFacts>,
+    pub(crate) ear: Ear,
+    pub(crate) optics: Optics,
+    pub(crate) reader: Option<Reader>,
+    pub(crate) fuser: Fuser,
+    pub(crate) load_times: Vec<LoadTime>,
+}
+
+impl Networks {
+    /// Loads the networks of a verified bundle.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
+    /// wanted and the bundle has none.
+    pub(crate) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
+        set_threads(settings.threads);
+        let manifest = bundle.manifest().clone();
+        let mut load_times = Vec::new();
+        let mut timed = |stage, start: Instant| load_times.push(LoadTime { stage, time: start.elapsed() });
+        let start = Instant::now();
+        let ear = Ear::open(bundle)?;
+        timed("wavlm", start);
+        let start = Instant::now();
+        let optics = Optics::open(bundle)?;
+        timed("manet", start);
+        let start = Instant::now();
+        let reader = if settings.with_llm { Some(Reader::open(bundle, settings)?) } else { None };
+        if reader.is_some() {
+            timed("llm", start);
+        }
+        let start = Instant::now();
+        let fusion = bundle
+            .path(Role::Fusion)
+            .and_then(|path| Fusion::load(&path, &manifest.fusion))
+            .map_err(RuntimeError::Bundle)?;
+        timed("fusion", start);
+        let mark =
+            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
+        let fuser = Fuser { fusion };
+        Ok(Self { facts: Arc::new(BundleFacts { manifest, mark }), ear, optics, reader, fuser, load_times })
+    }
+
+    /// Holds that what only one thread can make can be made.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Bundle`] for a face detector that cannot be used.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.optics.tracker().map(drop)
+    }
+}
+
+/// The last stage: rows of three modalities to a valence.
+pub(crate) struct Fuser {
+    fusion: Fusion,
+}
+
+impl Fuser {
+    /// The same network for another thread; weights are shared.
+    pub(crate) fn fork(&self) -> Result<Self> {
+        Ok(Self { fusion: self.fusion.fork().map_err(RuntimeError::stage("fusion"))? })
+    }
+
+    /// Fuses what was heard, read and seen; `faces` [rows, width].
+    pub(crate) fn fuse(
+        &mut self,
+        heard: Option<&WavlmFeatures>,
+        read: &Reading,
+        faces: &Tensor,
+    ) -> Result<(FusionOutput, Mode)> {
+        let no_audio = Tensor::zeros([0, self.fusion.config().audio]);
+        let input = FusionInput {
+            audio: heard.map_or(&no_audio, |h| &h.audio),
+            text: &read.rows,
+            video: faces,
+            text_missing: read.mode != TextMode::Real,
+        };
+        let mut outputs = self.fusion.run(&[input]).map_err(RuntimeError::stage("fusion"))?;
+        let Some(output) = outputs.pop() else {
+            return Err(RuntimeError::Request {
+                what: "fusion".into(),
+                reason: "no output for one utterance, expected one; please report this".into(),
+            });
+        };
+        let mode = Mode { audio: Presence::of(heard.is_some()), text: read.mode, face: Presence::of(faces.rows() > 0) };
+        Ok((output, mode))
+    }
+
+    /// Text rows of an utterance without text.
+    pub(crate) fn no_text(&self) -> Reading {
+        Reading::absent(self.fusion.config().text)
+    }
+}
+
+/// An eye on the thread that will use it.
+pub(crate) fn eye(optics: Optics) -> Result<Eye> {
+    let tracker = optics.tracker()?;
+    Ok(Eye::new(optics, tracker))
+}
