@@ -15,6 +15,7 @@ pub mod record;
 pub mod recording;
 pub mod scorer;
 pub mod speech;
+pub mod spread;
 pub mod steering;
 pub mod transcript;
 

@@ -96,6 +96,12 @@ impl SoundCounters {
         self.overruns.load(Ordering::Relaxed)
     }
 
+    /// Streams that the ring was lent to so far: the number of the latest one.
+    #[must_use]
+    pub fn streams(&self) -> u32 {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     /// Counts one loss in the driver.
     pub fn overrun(&self) {
         self.overruns.fetch_add(1, Ordering::Relaxed);
@@ -230,12 +236,12 @@ impl SoundReader {
         &self.lender.counters
     }
 
-    /// Overwrites every sample that the ring holds or held with zeros. `false` while a stream holds the writing end;
-    /// then only unread blocks are thrown away.
+    /// Overwrites every sample that the ring holds or held with zeros. `false`, and nothing is done, while a stream holds
+    /// the writing end.
     pub fn wipe(&mut self) -> bool {
-        while self.consumer.dequeue().is_some() {}
         let mut home = self.lender.home.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(producer) = home.as_mut() else { return false };
+        while self.consumer.dequeue().is_some() {}
         // One place is always free, so every place is written once after as many blocks as the ring has places.
         for _ in 0..RING_BLOCKS {
             let _ = producer.enqueue(SoundBlock::EMPTY);

@@ -1,9 +1,9 @@
 //! `mien bench`: how long each stage takes, and what it needs.
 
+mod live;
 mod memory;
-mod spread;
 mod stages;
 
+pub use live::{Compared, LiveBenchReport, LiveBenchSettings, StageCompared, run_live};
 pub use memory::{peak_bytes, resident_bytes};
-pub use spread::Spread;
 pub use stages::{BenchReport, BenchSettings, LoadCost, OperatorShare, StageTime, run};

@@ -7,10 +7,10 @@ use mien_capture::{Pictures, SampleRate, file, to_rate};
 use serde::Serialize;
 
 use super::memory::{peak_bytes, resident_bytes};
-use super::spread::Spread;
 use crate::record::{BundleMark, Latency};
 use crate::scorer::{Scorer, TextInput, Utterance};
 use crate::speech::segment;
+use crate::spread::Spread;
 use crate::{Result, RuntimeError};
 
 /// What is measured.

@@ -7,20 +7,20 @@ use mien_runtime::bench::{BenchReport, BenchSettings, run as measure};
 use mien_runtime::default_bundle::choose;
 use mien_runtime::scorer::Scorer;
 
-use super::EngineArgs;
 use super::demo::{portrait, speech};
 use super::output::{self, Failure};
 use super::score::warn_untrained;
 use super::table::Table;
+use super::{EngineArgs, bench_live};
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// A recording of speech, repeated or cut to length [default: alsa-utils' recorded voice]
     #[arg(long, value_name = "FILE")]
-    speech: Option<PathBuf>,
+    pub(super) speech: Option<PathBuf>,
     /// A portrait [default: the astronaut picture of scikit-image, if it is there]
     #[arg(long, value_name = "PATH")]
-    face: Option<PathBuf>,
+    pub(super) face: Option<PathBuf>,
     /// Length of the utterance in seconds
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
@@ -29,7 +29,14 @@ pub(crate) struct BenchArgs {
     runs: u32,
     /// Measure without the language model
     #[arg(long)]
-    no_llm: bool,
+    pub(super) no_llm: bool,
+    /// How long a person waits: the recording is played in real time through the live pipeline, beside the same stages one
+    /// after the other
+    #[arg(long, conflicts_with_all = ["seconds", "runs", "operators"])]
+    live: bool,
+    /// Utterances each way
+    #[arg(long, requires = "live", value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) utterances: u32,
     /// Split WavLM's time by the engine's operators
     #[arg(long)]
     operators: bool,
@@ -37,10 +44,13 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(super) engine: EngineArgs,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if args.live {
+        return bench_live::run(args);
+    }
     let speech = speech(args.speech.as_deref())?;
     let face = match &args.face {
         Some(face) => Some(face.clone()),

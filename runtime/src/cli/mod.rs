@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod bench_live;
 mod bundle;
 mod config;
 mod demo;
@@ -11,6 +12,7 @@ mod replay;
 mod run;
 mod score;
 mod table;
+mod tui;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -116,6 +118,8 @@ pub(crate) fn run() -> ExitCode {
             let text = output::shown(&record.args().to_string());
             writeln!(out, "mien: {}: {text}", record.level().as_str().to_lowercase())
         })
+        // A record is written in one piece.
+        .target(env_logger::Target::Pipe(Box::new(output::LogLines)))
         .init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mien_runtime::RuntimeError;
 use mien_runtime::steering::is_steering;
 
+use super::tui;
+
 /// Why a command ends with another exit code than 0.
 pub(crate) enum Failure {
     /// Still to be reported.
@@ -47,6 +49,11 @@ pub(crate) fn reader_gone() -> bool {
     READER_GONE.load(Ordering::Relaxed)
 }
 
+/// From now on nothing is written to stdout: who should read it takes nothing any longer.
+pub(crate) fn give_up() {
+    READER_GONE.store(true, Ordering::Relaxed);
+}
+
 fn write_line(text: &str) -> Result<(), Failure> {
     if READER_GONE.load(Ordering::Relaxed) {
         return Ok(());
@@ -85,9 +92,26 @@ pub(crate) fn warn(text: &str, json: bool) {
     }
 }
 
-/// One line on stderr. Where stderr cannot be written, nobody is there to be told.
+/// One line on stderr, or among the messages of the view that has the terminal. Where stderr cannot be written, nobody is
+/// there to be told.
 fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    if !tui::keep(line) {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// Where the log's lines go: with everything else that is said on stderr.
+pub(crate) struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        String::from_utf8_lossy(bytes).lines().for_each(note);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `text` with characters that steer a terminal shown as dots: names and texts come from outside.

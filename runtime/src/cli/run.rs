@@ -19,6 +19,7 @@ use mien_runtime::record::{LlmOutcome, Record};
 use mien_runtime::recording::writer::TapeWriter;
 
 use super::output::{self, Failure};
+use super::tui::{self, Tui};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -74,6 +75,10 @@ impl RunArgs {
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = args.config()?;
+    if args.tui {
+        // Sooner than networks are loaded and devices opened.
+        tui::check()?;
+    }
     let tape = args.record.as_deref().map(|folder| Arc::new(Tape::new(folder)));
     let writer = tape.clone().map(TapeWriter::start).transpose()?;
     let live = Arc::new(Live::start(&config, tape)?);
@@ -93,12 +98,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let pulse = live.pulses().stage("output");
     let told = Arc::clone(&live);
     let notifier = Notifier::start(live.pulses().clone(), move || status(&told.view()))?;
-    let shown = |output: Output| if args.json { json(output) } else { line(output) };
+    let viewed = Arc::clone(&live);
+    let tui = args.tui.then(|| Tui::start(Arc::new(move || viewed.view()), Arc::clone(&handler))).transpose()?;
+    let shown = |output: Output| if args.json { json(output) } else { output::line(&line(output)) };
     let mut result = Ok(());
     while !live.stop_asked() && result.is_ok() {
         pulse.beat();
         if let Some(output) = live.next(Duration::from_millis(100)) {
-            result = shown(output);
+            match &tui {
+                Some(tui) => tui.tell(&line(output)),
+                None => result = shown(output),
+            }
         }
         if output::reader_gone() {
             live.command(Command::Stop);
@@ -106,6 +116,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
     pulse.end();
     drop(notifier);
+    drop(tui);
     live.stop(|output| {
         if result.is_ok() {
             result = shown(output);
@@ -142,11 +153,11 @@ fn json(output: Output) -> Result<(), Failure> {
     }
 }
 
-fn line(output: Output) -> Result<(), Failure> {
-    output::line(&match output {
+fn line(output: Output) -> String {
+    match output {
         Output::Record(record) => score_line(&record),
         Output::Event(event) => event_line(&event),
-    })
+    }
 }
 
 /// A score for people: when, which, what, from what.
@@ -184,7 +195,12 @@ fn event_line(event: &Event) -> String {
             let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
             format!("{device} {device_name}: {} -> {}{reason}", name(from), name(to))
         }
-        What::Mute { muted: true, closing_ms } => format!("MUTED, devices closed within {closing_ms:.0} ms"),
+        What::Mute { muted: true, closed: true, closing_ms } => {
+            format!("MUTED, devices closed within {closing_ms:.0} ms")
+        }
+        What::Mute { muted: true, closed: false, .. } => {
+            "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away".into()
+        }
         What::Mute { muted: false, .. } => "no longer muted".into(),
         What::Bundle { bundle, refused: None } => format!("bundle {} in use, sha256 {}", bundle.name, bundle.digest),
         What::Bundle { bundle, refused: Some(reason) } => format!("bundle {} stays in use: {reason}", bundle.name),

@@ -8,7 +8,7 @@ use mien_capture::device::{PictureDevice, camera};
 use mien_capture::{CaptureError, SessionClock};
 use zeroize::Zeroize;
 
-use super::patience::{Steps, within};
+use super::patience::{Steps, Stopped, within};
 use super::{DEVICE, Finding};
 use crate::RuntimeError;
 use crate::config::Config;
@@ -16,11 +16,13 @@ use crate::live::devices;
 use crate::live::supervisor::DeviceLimits;
 
 /// Time for asking every camera what it can do.
-const LISTING: Duration = Duration::from_secs(10);
+const LISTING: Duration = Duration::from_secs(5);
 /// No configured deadline is waited for longer.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long a picture that shows something is waited for, after a dark or broken one: cameras need some to adjust.
 const ADJUSTING: Duration = Duration::from_millis(1_500);
+/// Time for closing.
+const CLOSING: Duration = Duration::from_secs(3);
 /// A picture of lower mean brightness, of 255, shows nothing.
 const DARK: f64 = 8.0;
 
@@ -69,12 +71,19 @@ fn look_at(device: Arc<dyn PictureDevice>, limits: DeviceLimits, add: &mut dyn F
         Ok(Step::Seen(_)) => return,
         Err(stopped) => return add(stuck("open it", format!("{stopped} ({:.1} s)", open.as_secs_f64()))),
     };
-    add(match steps.next(first + ADJUSTING) {
-        Ok(Step::Seen(seen)) => judged(check, &described, &seen),
-        Ok(Step::Refused(error)) => Finding::error(check, &RuntimeError::Clip(error)),
-        Ok(Step::Opened(_)) => return,
-        Err(stopped) => stuck("get a picture", format!("{stopped} ({:.1} s)", (first + ADJUSTING).as_secs_f64())),
-    });
+    match steps.next(first + ADJUSTING) {
+        Ok(Step::Seen(seen)) => add(judged(check, &described, &seen)),
+        Ok(Step::Refused(error)) => add(Finding::error(check, &RuntimeError::Clip(error))),
+        Ok(Step::Opened(_)) => {}
+        Err(stopped) => {
+            let waited = format!("{stopped} ({:.1} s)", (first + ADJUSTING).as_secs_f64());
+            return add(stuck("get a picture", waited));
+        }
+    }
+    // Also so that no driver is at work when the program ends.
+    if !steps.ended(CLOSING) {
+        add(stuck("close it", Stopped::Hung.to_string()));
+    }
 }
 
 /// How far the thread at the camera has come.

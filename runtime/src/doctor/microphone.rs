@@ -8,7 +8,7 @@ use mien_capture::device::{SoundCounters, SoundDevice, microphone, sound_ring};
 use mien_capture::{CaptureError, SampleRate, SessionClock};
 use zeroize::Zeroize;
 
-use super::patience::{Steps, within};
+use super::patience::{Steps, Stopped, within};
 use super::{DEVICE, Finding};
 use crate::RuntimeError;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::live::level::{Loudness, loudness};
 use crate::live::supervisor::DeviceLimits;
 
 /// Time for asking the sound system what there is.
-const LISTING: Duration = Duration::from_secs(10);
+const LISTING: Duration = Duration::from_secs(5);
 /// How long the microphone is listened to, from its first sample on.
 const LISTENING: Duration = Duration::from_secs(2);
 /// How often the ring is emptied; it holds more than a second.
@@ -34,7 +34,13 @@ const QUIET_DBFS: f32 = -50.0;
 /// The microphones that the system lists.
 pub(super) fn list(add: &mut dyn FnMut(Finding)) {
     let check = "microphones";
-    add(match within(LISTING, microphone::list) {
+    let asked = || {
+        let mut found = microphone::list()?;
+        // ALSA lists it on every machine; it gives zeros.
+        found.retain(|device| device.id != "alsa:null");
+        Ok(found)
+    };
+    add(match within(LISTING, asked) {
         Err(stopped) => {
             let found = format!("asked for a list: {stopped}");
             Finding::failure(check, DEVICE, found, "restart the sound server (`pulseaudio -k`), or the machine")
@@ -43,8 +49,8 @@ pub(super) fn list(add: &mut dyn FnMut(Finding)) {
         Ok(Ok(found)) if found.is_empty() => Finding::note(
             check,
             "none",
-            "plug one in, or start the sound server; `arecord -l` shows what the kernel sees; give a container --device \
-             /dev/snd",
+            "plug one in, or start the sound server; `arecord -l` shows what the kernel sees; give a container \
+             --device /dev/snd",
         ),
         Ok(Ok(found)) => super::listed(check, &found),
     });
@@ -80,7 +86,11 @@ fn listen_to(device: Arc<dyn SoundDevice>, limits: DeviceLimits, add: &mut dyn F
         Ok(Step::Heard(heard)) => level(&heard, first, add),
         Ok(Step::Refused(error)) => add(Finding::error("level", &RuntimeError::Clip(error))),
         Ok(Step::Opened(_)) => {}
-        Err(stopped) => add(stuck("read it", stopped.to_string())),
+        Err(stopped) => return add(stuck("read it", stopped.to_string())),
+    }
+    // Also so that no driver is at work when the program ends.
+    if !steps.ended(SLACK) {
+        add(stuck("close it", Stopped::Hung.to_string()));
     }
 }
 
@@ -166,8 +176,8 @@ fn level(heard: &Heard, first: Duration, add: &mut dyn FnMut(Finding)) {
         "{:.1} s heard: rms {rms_dbfs:.0} dBFS, peak {peak_dbfs:.0} dBFS",
         heard.samples as f64 / f64::from(heard.rate.hz())
     );
-    let raise = "speak meanwhile; unmute and raise the capture (`alsamixer`, F4; `pactl list sources`), and see whether the \
-                 microphone has a switch";
+    let raise = "speak meanwhile; unmute and raise the capture (`alsamixer`, F4; `pactl list sources`), and see \
+                 whether the microphone has a switch";
     add(if heard.samples == 0 {
         let found = format!("open, and no sample within {:.1} s", first.as_secs_f64());
         Finding::failure(

@@ -1,7 +1,7 @@
 //! What this machine lacks before `mien run` can work, each lack with its cure.
 //!
-//! Every group of findings is a file. Whatever touches a driver runs on a thread that can be left behind (`patience`), so
-//! that the examination ends even where a driver hangs.
+//! Every group of findings is a file. Whatever touches a driver runs on a thread that can be left behind (`patience`),
+//! so that the examination ends even where a driver hangs.
 
 mod bundle;
 mod camera;
@@ -76,23 +76,36 @@ impl Finding {
         Self { status: Status::Failure, exit_code, ..Self::note(check, found, fix) }
     }
 
-    /// An error as a finding: what it says after its last semicolon is what to do.
+    /// An error as a finding. Where the fix is not known here, it is what the message says after its last semicolon.
     fn error(check: &'static str, error: &RuntimeError) -> Self {
         let text = error.to_string();
-        let (found, fix) = match error {
-            // A remedy may have several parts.
-            RuntimeError::Clip(CaptureError::Device { remedy, .. }) => {
-                (text.strip_suffix(remedy).unwrap_or(&text).trim_end_matches("; "), *remedy)
+        let failure = |found: &str, fix: String| Self::failure(check, error.exit_code(), found, fix);
+        match error {
+            RuntimeError::Clip(CaptureError::DeviceUnknown { kind, .. }) => {
+                let found = text.strip_suffix("; see `mien devices`").unwrap_or(&text);
+                let ids = "to an id that `mien devices` shows";
+                failure(found, format!("plug it in, set {kind}.device {ids}, or set {kind}.enabled = false"))
             }
-            _ => text.rsplit_once("; ").unwrap_or((&text, "correct it, and run `mien doctor` again")),
-        };
-        // A remedy that names this command leads in a circle.
-        let fix = if fix.contains("`mien doctor`") && matches!(error, RuntimeError::Clip(_)) {
-            "check the cable and the findings above; `dmesg | tail` shows what the kernel says"
-        } else {
-            fix
-        };
-        Self::failure(check, error.exit_code(), found, fix)
+            RuntimeError::Clip(CaptureError::DeviceAmbiguous { kind, .. }) => {
+                let found = text.strip_suffix("; name one by its id").unwrap_or(&text);
+                failure(found, format!("set {kind}.device to one of these ids"))
+            }
+            RuntimeError::Clip(CaptureError::Device { remedy, .. }) => {
+                let found = text.strip_suffix(remedy).unwrap_or(&text).trim_end_matches("; ");
+                // A remedy that names this command leads in a circle.
+                let fix = if remedy.contains("mien doctor") {
+                    "check the cable and the findings above; `dmesg | tail` shows what the kernel says"
+                } else {
+                    remedy
+                };
+                failure(found, fix.into())
+            }
+            _ => {
+                let (found, fix) =
+                    text.rsplit_once("; ").unwrap_or((&text, "correct it, then run `mien doctor` again"));
+                failure(found, fix.into())
+            }
+        }
     }
 }
 
@@ -111,8 +124,8 @@ pub struct Report {
 /// Examines the machine for a live session with the configuration file `config` (none: the defaults) and the bundle in
 /// `bundle` (none: as the configuration says); tells each finding as soon as it is there.
 ///
-/// It opens the configured microphone and camera and listens for two seconds; nothing of that is kept. Each device takes
-/// at most some seconds, also where its driver hangs; only the bundle's digests take as long as reading its files takes.
+/// It opens the configured microphone and camera and listens for two seconds; nothing of that is kept. Each device
+/// takes some seconds at most, also where its driver hangs; only the bundle takes as long as reading its files takes.
 pub fn examine(config: Option<&Path>, bundle: Option<&Path>, tell: &mut dyn FnMut(&Finding)) -> Report {
     let mut findings = Vec::new();
     let mut add = |finding: Finding| {
@@ -207,5 +220,16 @@ mod tests {
         let finding = Finding::error("microphone", &missing.into());
         assert_eq!(finding.fix.as_deref(), Some("check the path"));
         assert_eq!(finding.exit_code, 3);
+        let wanted = "Twin".to_owned();
+        let unknown =
+            CaptureError::DeviceUnknown { kind: DeviceKind::Camera, wanted: wanted.clone(), found: "none".into() };
+        let finding = Finding::error("camera", &unknown.into());
+        assert!(finding.found.ends_with("found: none"), "{finding:?}");
+        assert!(finding.fix.unwrap().contains("camera.enabled = false"));
+        let found = "a (Twin), b (Twin)".into();
+        let twins = CaptureError::DeviceAmbiguous { kind: DeviceKind::Microphone, wanted, found };
+        let finding = Finding::error("microphone", &twins.into());
+        assert!(finding.found.ends_with("b (Twin)"), "{finding:?}");
+        assert_eq!(finding.fix.as_deref(), Some("set microphone.device to one of these ids"));
     }
 }

@@ -50,6 +50,16 @@ impl<T: Send + 'static> Steps<T> {
             RecvTimeoutError::Disconnected => Stopped::Broke,
         })
     }
+
+    /// Whether the thread ends within `limit`, or at least within that time after each further step.
+    pub(super) fn ended(&self, limit: Duration) -> bool {
+        loop {
+            match self.next(limit) {
+                Ok(_) => {}
+                Err(stopped) => return stopped == Stopped::Broke,
+            }
+        }
+    }
 }
 
 /// What `work` gives, if it ends within `limit`.

@@ -32,7 +32,7 @@ const SOUND: Kind = Kind {
     // One for each sound card; the other nodes of a card have the same owner, and opening those may disturb.
     prefix: "controlC",
     group: "audio",
-    missing: "plug a sound card in; `cat /proc/asound/cards` shows what the kernel sees; give a container --device /dev/snd",
+    missing: "plug a sound card in; `cat /proc/asound/cards` shows the kernel's; give a container --device /dev/snd",
 };
 
 const CAMERA: Kind = Kind {
@@ -123,8 +123,8 @@ fn cure_for(kind: &Kind, node: &Path, gid: Option<u32>, group: Option<&Group>, u
         }
         (None, Some(gid)) if gid != 0 => format!("give the container the node's group: --group-add {gid}"),
         _ => format!(
-            "`sudo chgrp {group} {node}; sudo chmod g+rw {node}`, then `sudo usermod -aG {group} {name}`; for good by a udev \
-             rule",
+            "`sudo chgrp {group} {node}; sudo chmod g+rw {node}`, then `sudo usermod -aG {group} {name}`; for good \
+             by a udev rule",
             group = kind.group,
             node = node.display()
         ),

@@ -69,7 +69,7 @@ fn instructions(features: &[Feature], llm: bool) -> Finding {
         Finding::failure(check, MACHINE, found, "set llm.enabled = false, or run on a processor that has them")
     } else {
         let found = format!("{found}; no language model can run here without {missing}");
-        Finding::note(check, found, "nothing, as long as llm.enabled is false or the bundle has no language model")
+        Finding::note(check, found, "leave llm.enabled = false, or run on a processor that has them")
     }
 }
 
@@ -121,7 +121,7 @@ fn graphics(nodes: &[PathBuf]) -> Finding {
         return Finding::ok(check, format!("none; {built}"));
     }
     let listed: Vec<String> = nodes.iter().map(|n| n.display().to_string()).collect();
-    let fix = "nothing is needed; to use it, build mien with a GPU backend of llama.cpp";
+    let fix = "not needed; to use it, build mien with a GPU backend of llama.cpp";
     Finding::note(check, format!("{} is there; {built}", listed.join(", ")), fix)
 }
 

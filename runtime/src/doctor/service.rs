@@ -78,7 +78,7 @@ pub(super) fn examine_systemd(add: &mut dyn FnMut(Finding)) {
 fn systemd(socket: Option<&OsStr>, watchdog: Option<&str>) -> Finding {
     let check = "systemd";
     let Some(socket) = socket else {
-        let fix = "nothing on a desk; in a unit file Type=notify and WatchdogSec=30";
+        let fix = "not needed when started by hand; for a service set Type=notify and WatchdogSec=30 in its unit file";
         return Finding::note(check, "no notify socket: nobody is told when it is ready or stuck", fix);
     };
     // A name that starts with @ is no file.

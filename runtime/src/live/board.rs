@@ -6,6 +6,7 @@ use heapless::Deque;
 
 use super::view::{LatencyView, LevelView, PictureView, ScoreView};
 use crate::record::Record;
+use crate::spread::Spread;
 
 /// Scores shown; overflow: the oldest is forgotten.
 const SCORES: usize = 64;
@@ -102,31 +103,18 @@ impl Board {
             speaking: state.speaking,
             picture: state.picture,
             scores: state.scores.iter().cloned().collect(),
-            first_ms: percentiles(first.iter().copied().collect()),
-            revised_ms: percentiles(revised.iter().copied().collect()),
+            first_ms: percentiles(first),
+            revised_ms: percentiles(revised),
         }
     }
 }
 
-/// Nearest-rank percentiles.
-pub(crate) fn percentiles(mut values: Vec<f64>) -> LatencyView {
-    values.sort_by(f64::total_cmp);
-    let rank = |p: f64| {
-        let index = ((p * values.len() as f64).ceil() as usize).saturating_sub(1);
-        values.get(index).copied().unwrap_or(0.0)
-    };
-    LatencyView { p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), count: values.len() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let of = percentiles((1..=200).rev().map(f64::from).collect());
-        assert_eq!((of.p50, of.p90, of.p99, of.count), (100.0, 180.0, 198.0, 200));
-        assert_eq!(percentiles(vec![3.0]).p99, 3.0);
-        assert_eq!(percentiles(Vec::new()), LatencyView::default());
-    }
+fn percentiles(values: &Deque<f64, LATENCIES>) -> LatencyView {
+    let values: Vec<f64> = values.iter().copied().collect();
+    Spread::of(&values).map_or_else(LatencyView::default, |s| LatencyView {
+        p50: s.median_ms,
+        p90: s.p90_ms,
+        p99: s.p99_ms,
+        count: s.runs,
+    })
 }

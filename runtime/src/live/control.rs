@@ -1,13 +1,13 @@
 //! Commands from other programs: a socket file, one line a command, one JSON object an answer.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -41,23 +41,14 @@ impl ControlSocket {
             if !metadata.file_type().is_socket() {
                 return Err(refused("there is another file, which is kept; name a new path".into()));
             }
-            if UnixStream::connect(path).is_ok() {
-                return Err(refused("another program listens there; end it, or name another path".into()));
+            match UnixStream::connect(path) {
+                Ok(_) => return Err(refused("another program listens there; end it, or name another path".into())),
+                // What a killed program left behind; moving the new one there replaces it.
+                Err(e) if e.kind() == ErrorKind::ConnectionRefused => {}
+                Err(e) => return Err(refused(format!("cannot see whose socket is there: {e}; name another path"))),
             }
-            // What a killed program left behind.
-            std::fs::remove_file(path).map_err(|e| refused(format!("cannot replace the old socket: {e}")))?;
         }
-        // Made under another name and moved once only its owner may use it: there is no moment at which others may.
-        let made = path.with_extension(format!("new-{}", std::process::id()));
-        let open = || {
-            let listener = UnixListener::bind(&made)?;
-            std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
-            std::fs::rename(&made, path)?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        let listener = open().map_err(|e: std::io::Error| {
-            let _ = std::fs::remove_file(&made);
+        let listener = bind(path).map_err(|e| {
             refused(format!("cannot make it: {e}; check the folder, its permissions and the path's length"))
         })?;
         let ended = Arc::new(AtomicBool::new(false));
@@ -80,6 +71,38 @@ impl Drop for ControlSocket {
     }
 }
 
+/// Binds in a fresh folder that only this user may enter, and moves the socket to its place once nobody else may use it:
+/// a socket has the permissions of the umask until they are changed, and whoever connects before that stays connected.
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    // A socket can be moved to where nobody can name it: paths of sockets are short.
+    SocketAddr::from_pathname(path)?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = tempfile::Builder::new().prefix(".mien").tempdir_in(parent)?;
+    let made = folder.path().join("s");
+    let listener = UnixListener::bind(&made)?;
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&made, path)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A client's place among the few; free again when dropped, however its thread ends.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Only the listener takes places.
+    fn take(clients: &Arc<AtomicUsize>) -> Self {
+        clients.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(clients))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 fn listen(listener: &UnixListener, handler: &Handler, ended: &AtomicBool) {
     let clients = Arc::new(AtomicUsize::new(0));
     while !ended.load(Ordering::Relaxed) {
@@ -89,28 +112,43 @@ fn listen(listener: &UnixListener, handler: &Handler, ended: &AtomicBool) {
         };
         // The listener does not wait; a client may, for a while.
         let _ = client.set_nonblocking(false);
-        if clients.load(Ordering::Relaxed) >= CLIENTS {
+        if clients.load(Ordering::Acquire) >= CLIENTS {
             let _ = writeln!(client, "{}", json!({ "error": "too many clients; try again" }));
             continue;
         }
-        clients.fetch_add(1, Ordering::Relaxed);
-        let (handler, count) = (Arc::clone(handler), Arc::clone(&clients));
+        let (handler, place) = (Arc::clone(handler), Place::take(&clients));
         let work = move || {
-            serve(client, &handler);
-            count.fetch_sub(1, Ordering::Relaxed);
+            serve(&client, &handler);
+            drop(place);
         };
-        if std::thread::Builder::new().name("control client".into()).spawn(work).is_err() {
-            clients.fetch_sub(1, Ordering::Relaxed);
-        }
+        // Where the system has no thread left, the client is sent away without a word.
+        let _ = std::thread::Builder::new().name("control client".into()).spawn(work);
     }
 }
 
-/// Answers a client's lines until it goes, falls silent, or sends what is no command.
-fn serve(client: UnixStream, handler: &Handler) {
-    let _ = client.set_read_timeout(Some(PATIENCE));
+/// A client that must have sent its command by a certain moment: bytes in drops do not hold a place for long.
+struct Awaited<'a> {
+    client: &'a UnixStream,
+    until: Instant,
+}
+
+impl Read for Awaited<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.client.set_read_timeout(Some(left))?;
+        self.client.read(bytes)
+    }
+}
+
+/// Answers a client's lines until it goes, falls silent, or sends what cannot be a command.
+fn serve(mut client: &UnixStream, handler: &Handler) {
     let _ = client.set_write_timeout(Some(PATIENCE));
-    let mut lines = BufReader::new(&client);
+    let mut lines = BufReader::new(Awaited { client, until: Instant::now() });
     loop {
+        lines.get_mut().until = Instant::now() + PATIENCE;
         let mut line = String::new();
         let read = (&mut lines).take(LINE).read_line(&mut line);
         if !matches!(read, Ok(1..)) || !line.ends_with('\n') {
@@ -120,7 +158,7 @@ fn serve(client: UnixStream, handler: &Handler) {
             Ok(command) => handler(command),
             Err(reason) => json!({ "error": reason }),
         };
-        if writeln!(&client, "{answer}").is_err() {
+        if writeln!(client, "{answer}").is_err() {
             return;
         }
     }
@@ -135,7 +173,8 @@ mod tests {
     fn ask(path: &Path, words: &str) -> String {
         let mut client = UnixStream::connect(path).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        client.write_all(words.as_bytes()).unwrap();
+        // Who is sent away may be so before the last byte.
+        let _ = client.write_all(words.as_bytes());
         let mut answer = String::new();
         let _ = BufReader::new(client).read_line(&mut answer);
         answer
@@ -174,5 +213,118 @@ mod tests {
         std::fs::write(&path, "precious").unwrap();
         assert!(ControlSocket::open(&path, handler).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+    /// A socket in a fresh folder that answers every command.
+    fn open() -> (tempfile::TempDir, PathBuf, ControlSocket) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let socket = ControlSocket::open(&path, Arc::new(|_| json!({ "ok": true }))).unwrap();
+        (folder, path, socket)
+    }
+
+    /// Asks until a place is free again: a client that went is noticed a moment later.
+    #[track_caller]
+    fn answers(path: &Path) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !ask(path, "status\n").contains("ok") {
+            assert!(Instant::now() < deadline, "no place became free");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn a_fifth_client_is_sent_away_with_a_line() {
+        let (_folder, path, _socket) = open();
+        // A silent client has its place for two seconds; on a slow machine the first may have gone before the last came.
+        let mut held: Vec<_> = (0..CLIENTS).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !ask(&path, "status\n").contains("too many") {
+            assert!(Instant::now() < deadline, "there is always a place");
+            held.push(UnixStream::connect(&path).unwrap());
+        }
+        drop(held);
+        answers(&path);
+    }
+
+    #[test]
+    fn several_lines_of_one_client_are_answered_in_order() {
+        let (_folder, path, _socket) = open();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client.write_all(b"mute\nnonsense\r\nunmute\n").unwrap();
+        let answers: Vec<String> = BufReader::new(client).lines().take(3).map(|line| line.unwrap()).collect();
+        let errors: Vec<bool> = answers.iter().map(|a| a.contains("error")).collect();
+        assert_eq!(errors, [false, true, false], "{answers:?}");
+    }
+
+    #[test]
+    fn bytes_in_drops_do_not_hold_a_place() {
+        let (_folder, path, _socket) = open();
+        let mut client = UnixStream::connect(&path).unwrap();
+        let start = Instant::now();
+        // The client is sent away in the midst of its line, long before the line's end would come.
+        while client.write_all(b"s").is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(40), "it may go on for ever");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert!(start.elapsed() >= PATIENCE - Duration::from_millis(100), "it was sent away too early");
+        answers(&path);
+    }
+
+    #[test]
+    fn rubbish_of_many_clients_leaves_it_alive() {
+        let (_folder, path, _socket) = open();
+        let mut random = fastrand::Rng::with_seed(7);
+        for length in [0, 1, 2, 255, 256, 257, 4_000] {
+            for _ in 0..4 {
+                let mut bytes = vec![0; length];
+                random.fill(&mut bytes);
+                let mut client = UnixStream::connect(&path).unwrap();
+                // It may have been sent away already.
+                let _ = client.write_all(&bytes);
+            }
+        }
+        answers(&path);
+    }
+
+    #[test]
+    fn dropping_it_ends_it_soon_even_with_a_silent_client() {
+        let (_folder, path, socket) = open();
+        let client = UnixStream::connect(&path).unwrap();
+        let start = Instant::now();
+        drop(socket);
+        // Promised within half a second; more for a machine that does other things.
+        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(!path.exists());
+        assert!(UnixStream::connect(&path).is_err());
+        drop(client);
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let handler: Handler = Arc::new(|_| json!({}));
+        for path in [folder.path().join("nowhere/control"), folder.path().join("x".repeat(120))] {
+            let error = ControlSocket::open(&path, Arc::clone(&handler)).err().unwrap();
+            assert!(error.to_string().contains("cannot make it"), "{error}");
+            assert_eq!(error.exit_code(), 3);
+        }
+        // Nothing of the attempt stays.
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_handler_may_fail_without_taking_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let handler: Handler = Arc::new(|command| match command {
+            Command::Mute => panic!("a handler's own fault"),
+            _ => json!({ "ok": true }),
+        });
+        let _socket = ControlSocket::open(&path, handler).unwrap();
+        for _ in 0..2 * CLIENTS {
+            ask(&path, "mute\n");
+        }
+        answers(&path);
     }
 }

@@ -58,8 +58,10 @@ pub enum What {
     },
     /// The devices were closed on request, or may be opened again.
     Mute {
-        /// Whether they are closed.
+        /// Whether they are to be closed.
         muted: bool,
+        /// Whether every device is closed; a hanging driver may keep one, and what that still gives is thrown away.
+        closed: bool,
         /// How long closing took, milliseconds.
         closing_ms: f64,
     },

@@ -1,5 +1,6 @@
 //! Faces become rows while the person still speaks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,8 +36,25 @@ pub(crate) struct FaceRows {
     pub(crate) rows: Tensor,
 }
 
+/// Rows that were asked for.
+pub(crate) struct Collecting {
+    rows: Receiver<FaceRows>,
+    hurry: Arc<AtomicBool>,
+}
+
+impl Collecting {
+    /// The rows. After `patience` no further face is begun and those at hand come; `None` where even they take longer than
+    /// `limit`, or the stage has ended.
+    pub(crate) fn wait(&self, patience: Duration, limit: Duration) -> Option<FaceRows> {
+        self.rows.recv_timeout(patience).ok().or_else(|| {
+            self.hurry.store(true, Ordering::Relaxed);
+            self.rows.recv_timeout(limit).ok()
+        })
+    }
+}
+
 enum Request {
-    Collect(Span, SyncSender<FaceRows>),
+    Collect { span: Span, hurry: Arc<AtomicBool>, reply: SyncSender<FaceRows> },
     Swap(Box<Optics>),
     Wipe,
 }
@@ -87,11 +105,12 @@ impl FaceInbox {
         }
     }
 
-    /// Asks for the rows of `span`; they come once every waiting picture of it is worked off.
-    pub(crate) fn collect(&self, span: Span) -> Receiver<FaceRows> {
-        let (sender, receiver) = sync_channel(1);
-        self.request(Request::Collect(span, sender));
-        receiver
+    /// Asks for the rows of `span`; they come once every waiting picture of it is worked off, or in a hurry.
+    pub(crate) fn collect(&self, span: Span) -> Collecting {
+        let (reply, rows) = sync_channel(1);
+        let hurry = Arc::new(AtomicBool::new(false));
+        self.request(Request::Collect { span, hurry: Arc::clone(&hurry), reply });
+        Collecting { rows, hurry }
     }
 
     /// Exchanges the networks before the next picture.
@@ -189,9 +208,9 @@ impl FaceStage {
         loop {
             beat();
             match self.next_work() {
-                Work::Request(Request::Collect(span, reply)) => {
+                Work::Request(Request::Collect { span, hurry, reply }) => {
                     // Nobody waits any longer for an answer that cannot be sent.
-                    let _ = reply.try_send(self.collect(span));
+                    let _ = reply.try_send(self.collect(span, &hurry));
                 }
                 Work::Request(Request::Swap(optics)) => match eye(*optics) {
                     Ok(eye) => {
@@ -283,13 +302,23 @@ impl FaceStage {
         }
     }
 
-    /// The rows of `span`; what is older is forgotten.
-    fn collect(&mut self, span: Span) -> FaceRows {
-        while let Some(picture) = self.inbox.picture_before(span.end()) {
-            self.look(picture);
+    /// The rows of `span`; what is older is forgotten. What is still to be done when `hurry` comes is lost and counted.
+    fn collect(&mut self, span: Span, hurry: &AtomicBool) -> FaceRows {
+        while let Some(mut picture) = self.inbox.picture_before(span.end()) {
+            if hurry.load(Ordering::Relaxed) {
+                picture.bytes.zeroize();
+                self.losses.add(Loss::Pictures, 1);
+            } else {
+                self.look(picture);
+            }
         }
         while self.crops.front().is_some_and(|crop| crop.time < span.end()) {
-            self.embed(span.start());
+            if hurry.load(Ordering::Relaxed) {
+                let lost = self.crops.pop_front().is_some_and(|crop| span.contains(crop.time));
+                self.losses.add(Loss::Faces, lost.into());
+            } else {
+                self.embed(span.start());
+            }
         }
         let mut numbers = Vec::new();
         let mut data = Vec::new();

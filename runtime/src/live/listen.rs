@@ -23,8 +23,8 @@ const TURN: Duration = Duration::from_millis(20);
 pub(crate) enum Tell {
     /// The microphone's stream ended; an utterance under way counts.
     StreamEnded,
-    /// Throw away and zero everything heard.
-    Wipe,
+    /// Throw away and zero everything heard from this stream and those before it.
+    Wipe(u32),
     /// Cut speech by these settings from the next stream on.
     Settings(SegmentSettings),
     /// The stream ended and no other comes.
@@ -47,6 +47,8 @@ pub(crate) struct ListenStage {
     pub(crate) wiring: Arc<Wiring>,
     /// The ring is to be zeroed as soon as no stream writes to it.
     pub(crate) unwiped: bool,
+    /// What comes from this stream or an earlier one is thrown away: a hanging driver may still deliver.
+    pub(crate) silenced: u32,
 }
 
 impl ListenStage {
@@ -55,28 +57,28 @@ impl ListenStage {
         loop {
             beat();
             let told = self.wiring.tellings.pop();
-            let muted = self.unwiped || matches!(told, Some(Tell::Wipe));
-            // What came before the telling belongs before it.
+            if let Some(Tell::Wipe(stream)) = told {
+                self.intake.wipe();
+                self.step(HearingStep::Forget);
+                self.unwiped = true;
+                self.silenced = stream;
+            }
+            // What came before another telling belongs before it.
             while let Some(mut block) = self.ring.take() {
-                if !muted {
+                if block.stream > self.silenced {
                     self.take(&block);
                 }
                 block.zeroize();
             }
             match told {
                 Some(Tell::StreamEnded) => self.step(HearingStep::End),
-                Some(Tell::Wipe) => {
-                    self.intake.wipe();
-                    self.step(HearingStep::Forget);
-                    self.unwiped = true;
-                }
                 Some(Tell::Settings(settings)) => self.hearing.set_settings(settings),
                 Some(Tell::Finish) => {
                     self.step(HearingStep::End);
                     finished.store(true, Ordering::Release);
                     return;
                 }
-                None => {}
+                Some(Tell::Wipe(_)) | None => {}
             }
             if self.unwiped && self.ring.wipe() {
                 self.unwiped = false;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 use super::pulse::Pulses;
+use crate::steering::is_steering;
 use crate::{Result, RuntimeError};
 
 /// How often the status is told anew.
@@ -35,13 +36,16 @@ impl Notifier {
             let watchdog = sd_notify::watchdog_enabled();
             let mut watched = Instant::now();
             let mut told = Instant::now();
-            let mut last = String::new();
+            let mut last = None;
             while !stop.load(Ordering::Relaxed) {
-                let now = status();
-                if (last.is_empty() || told.elapsed() > STATUS) && now != last {
-                    send(&[NotifyState::Status(&now)]);
-                    last = now;
+                if last.is_none() || told.elapsed() >= STATUS {
                     told = Instant::now();
+                    // A line end would begin another message to the service manager.
+                    let now: String = status().chars().map(|c| if is_steering(c) { ' ' } else { c }).collect();
+                    if last.as_ref() != Some(&now) {
+                        send(&[NotifyState::Status(&now)]);
+                        last = Some(now);
+                    }
                 }
                 if let Some(interval) = watchdog.filter(|interval| watched.elapsed() >= *interval / 2) {
                     watched = Instant::now();

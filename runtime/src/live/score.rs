@@ -15,8 +15,11 @@ use crate::record::{Latency, LlmOutcome, Record, SCHEMA};
 use crate::scorer::{BundleFacts, Ear, Fuser, Score};
 use crate::{Result, RuntimeError};
 
-/// How long the first score waits for face rows once sound is done; the face stage has had the whole utterance for them.
-const FACES_WAIT: Duration = Duration::from_secs(2);
+/// How long the first score waits for the last faces once sound is done; the face stage has had the whole utterance for
+/// them. On a machine that cannot follow the camera, the faces at hand must do.
+const FACES_PATIENCE: Duration = Duration::from_millis(100);
+/// How long the face under way may take from then on.
+const FACES_LIMIT: Duration = Duration::from_secs(2);
 
 /// An utterance that the segmenter has ended.
 pub(crate) struct Ended {
@@ -177,7 +180,7 @@ impl ScoreStage {
         let collect = || {
             let none = || FaceRows { numbers: Vec::new(), rows: Tensor::zeros([0, width]) };
             let Some(waiting) = waiting else { return none() };
-            waiting.recv_timeout(FACES_WAIT).unwrap_or_else(|_| {
+            waiting.wait(FACES_PATIENCE, FACES_LIMIT).unwrap_or_else(|| {
                 late = true;
                 none()
             })

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mien_capture::SessionClock;
-use mien_capture::device::{DeviceKind, DeviceState, PictureDevice, RawPicture, SoundDevice, sound_ring};
+use mien_capture::device::{
+    DeviceKind, DeviceState, PictureDevice, RawPicture, SoundCounters, SoundDevice, sound_ring,
+};
 use serde_json::{Value, json};
 
 use super::board::Board;
@@ -39,6 +41,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// A running live session.
 pub struct Live {
     wiring: Arc<Wiring>,
+    sound: Arc<SoundCounters>,
     pulses: Pulses,
     settings: ScorerSettings,
     bundle: Option<PathBuf>,
@@ -102,9 +105,16 @@ impl Live {
             Ok(())
         };
         let (lender, ring) = sound_ring(clock);
+        let sound = Arc::clone(lender.counters());
         let hearing = Hearing::new(config.speech.segment(&facts));
-        let listen =
-            ListenStage { ring, hearing, intake: Intake::default(), wiring: Arc::clone(&wiring), unwiped: false };
+        let listen = ListenStage {
+            ring,
+            hearing,
+            intake: Intake::default(),
+            wiring: Arc::clone(&wiring),
+            unwiped: false,
+            silenced: 0,
+        };
         let finished = Arc::new(AtomicBool::new(false));
         let (pulse, done) = (pulses.stage("listen"), Arc::clone(&finished));
         let ended = Arc::clone(&wiring);
@@ -162,6 +172,7 @@ impl Live {
         let _ = wiring.supervisor.set(supervisor);
         Ok(Self {
             wiring,
+            sound,
             pulses,
             settings,
             bundle: config.bundle.clone(),
@@ -216,9 +227,11 @@ impl Live {
         let _one = self.muting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(supervisor) = self.wiring.supervisor.get() else { return json!({ "error": "not started yet" }) };
         let start = Instant::now();
-        supervisor.set_muted(muted);
+        let closed = supervisor.set_muted(muted);
         if muted {
-            let _ = self.wiring.tellings.push(Tell::Wipe);
+            // No stream is opened between the two: it would have to be wanted.
+            let streams = self.sound.streams();
+            self.tell(|| Tell::Wipe(streams));
             if let Some(faces) = &self.wiring.faces {
                 faces.wipe();
             }
@@ -232,8 +245,15 @@ impl Live {
             self.wiring.board.no_sound();
         }
         let closing_ms = start.elapsed().as_secs_f64() * 1e3;
-        self.wiring.event(What::Mute { muted, closing_ms });
-        json!({ "ok": true, "muted": muted, "closing_ms": closing_ms })
+        self.wiring.event(What::Mute { muted, closed, closing_ms });
+        json!({ "ok": true, "muted": muted, "closed": closed, "closing_ms": closing_ms })
+    }
+
+    /// Tells the listener what must not be lost. Its queue holds eight and it takes fifty a second.
+    fn tell(&self, what: impl Fn() -> Tell) {
+        while self.wiring.tellings.push(what()).is_some() && !self.finished.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Loads the bundle anew beside the running one and exchanges them between two utterances.
@@ -312,10 +332,7 @@ impl Live {
         if let Some(supervisor) = self.wiring.supervisor.get() {
             supervisor.shut();
         }
-        // The queue holds eight tellings and the listener takes fifty a second.
-        while self.wiring.tellings.push(Tell::Finish).is_some() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.tell(|| Tell::Finish);
         let deadline = Instant::now() + LAST_WORDS;
         while stages.iter().any(|s| !s.is_finished()) {
             if let Some(output) = self.next(Duration::from_millis(50)) {

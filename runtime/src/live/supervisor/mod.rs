@@ -135,13 +135,11 @@ impl Supervisor {
     }
 
     /// Closes the devices, or opens them again. Closing returns once they are closed, or after a fifth of a second, when a
-    /// driver hangs.
-    pub fn set_muted(&self, muted: bool) {
+    /// driver hangs; what it still delivers is thrown away. Gives whether every device is closed.
+    pub fn set_muted(&self, muted: bool) -> bool {
         self.shared.muted.store(muted, Ordering::Release);
         self.hurry();
-        if muted {
-            self.wait_closed(CLOSING);
-        }
+        muted && self.closed_within(CLOSING)
     }
 
     /// Whether the devices are closed on request.
@@ -173,11 +171,12 @@ impl Supervisor {
         self.shared.changed.notify_all();
     }
 
-    fn wait_closed(&self, limit: Duration) {
+    fn closed_within(&self, limit: Duration) -> bool {
         let told = self.shared.told();
         let begun = told.turns;
         let open = |t: &mut Told| t.turns < begun + 2 || t.held;
-        let _ = self.shared.changed.wait_timeout_while(told, limit, open).unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.changed.wait_timeout_while(told, limit, open);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 

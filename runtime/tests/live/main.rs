@@ -1,0 +1,21 @@
+//! The live pipeline as its users meet it: the real binary on real drivers, servers and files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+// Another test program uses the rest of it.
+#[allow(dead_code)]
+#[path = "../live_control/child.rs"]
+mod child;
+mod faults;
+mod microphone;
+mod mute;
+mod offline;
+mod pulse;
+mod recording;
+mod reload;
+mod session;
+mod sleeper;
+mod speech;
+
+/// Far longer than anything here takes, on any machine.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,0 +1,72 @@
+//! Muting by signal and by socket.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::session::Session;
+use crate::speech::{as_device, portrait, two_voices};
+
+fn ask(socket: &Path, command: &str) -> Value {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    writeln!(stream, "{command}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+#[test]
+fn a_signal_closes_the_devices_and_opens_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sound, picture) = (as_device(&two_voices(folder.path())), as_device(&portrait()));
+    let mut session = Session::start(&["--no-llm", "--microphone", &sound, "--camera", &picture], &[]);
+    session.records(1, 1);
+    session.signal("USR1");
+    let muted = session.next("mute", |line| line["event"]["kind"] == "mute");
+    assert_eq!(muted["event"]["muted"], true);
+    for device in ["microphone", "camera"] {
+        session.state(device, "closed");
+    }
+    let heard = session.seen.iter().filter(|l| l["revision"] == 1).count();
+    // The recording would have given several utterances in this time.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    session.signal("USR1");
+    let back = session.next("the end of the mute", |line| line["event"]["kind"] == "mute");
+    assert_eq!(back["event"]["muted"], false);
+    assert_eq!(session.seen.iter().filter(|l| l["revision"] == 1).count(), heard, "nothing is scored while muted");
+    session.records(1, heard + 1);
+    assert_eq!(session.stop().code, Some(0));
+}
+
+#[test]
+fn the_socket_mutes_tells_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = two_voices(folder.path());
+    let config = folder.path().join("mien.toml");
+    let text = "[microphone]\ndevice = \"file:two.wav\"\n[camera]\nenabled = false\n[llm]\nenabled = false\n[control]\nsocket = \"control\"\n";
+    std::fs::write(&config, text).unwrap();
+    assert!(sound.is_file());
+    let mut session = Session::start(&["--config", config.to_str().unwrap()], &[]);
+    session.state("microphone", "running");
+    let socket = folder.path().join("control");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "for its owner alone");
+    let muted = ask(&socket, "mute");
+    assert_eq!((&muted["ok"], &muted["muted"]), (&true.into(), &true.into()), "{muted}");
+    assert!(muted["closing_ms"].as_f64().is_some());
+    let status = ask(&socket, "status");
+    assert_eq!(status["view"]["muted"], true);
+    assert_eq!(status["view"]["microphone"]["state"], "closed");
+    assert_eq!(ask(&socket, "unmute")["muted"], false);
+    assert!(
+        ask(&socket, "sing")["error"].as_str().unwrap().contains("mute"),
+        "an unknown command names the known ones"
+    );
+    session.next_state("microphone", "running");
+    assert_eq!(ask(&socket, "stop")["ok"], true);
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!socket.exists(), "the socket goes with the program");
+}
