@@ -32,7 +32,7 @@ pub enum DeviceState {
     /// Not wanted: switched off, muted, or the program ends.
     #[default]
     Closed,
-    /// Being opened.
+    /// Being opened, or open and without anything from it so far.
     Opening,
     /// It delivers.
     Running,

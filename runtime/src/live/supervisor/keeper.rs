@@ -33,7 +33,8 @@ pub(super) struct Keeper {
     data: u64,
     /// When data came last, or when waiting for it began.
     data_at: Instant,
-    running_since: Option<Instant>,
+    /// When the attempt under way was seen to be open.
+    open_since: Option<Instant>,
     /// The reason that was told last.
     told: Option<String>,
     pub(super) status: DeviceStatus,
@@ -60,7 +61,7 @@ impl Keeper {
             retry_at: None,
             data: 0,
             data_at: Instant::now(),
-            running_since: None,
+            open_since: None,
             told: None,
             status,
         }
@@ -111,13 +112,12 @@ impl Keeper {
                 return changes;
             }
             Phase::Open(name) => {
-                if self.status.state == DeviceState::Opening {
+                if self.open_since.is_none() {
                     self.status.openings += 1;
                     self.status.device = name;
                     self.data = 0;
                     self.data_at = Instant::now();
-                    self.running_since = Some(Instant::now());
-                    changes.extend(self.take(Event::Opened, None));
+                    self.open_since = Some(Instant::now());
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Keeper {
             self.data = data;
             self.data_at = Instant::now();
             changes.extend(self.take(Event::Data, None));
-            if self.running_since.is_some_and(|since| since.elapsed() > WORKS) {
+            if self.open_since.is_some_and(|since| since.elapsed() > WORKS) {
                 self.backoff.reset();
             }
             return changes;
@@ -163,7 +163,7 @@ impl Keeper {
                     attempt.stop();
                     self.leaving.push((attempt, Instant::now()));
                 }
-                self.running_since = None;
+                self.open_since = None;
                 self.retry_at = None;
                 if action == Action::Retry {
                     self.schedule();

@@ -9,13 +9,11 @@ pub(super) enum Event {
     Enable,
     /// It is not wanted any longer.
     Disable,
-    /// An attempt has opened it.
-    Opened,
     /// An attempt could not open it, or an open one broke.
     Fault,
     /// Opening takes too long.
     Overdue,
-    /// Something came from it.
+    /// Something came from it. Only then does it run: an open device may still stay silent.
     Data,
     /// Nothing came from it for as long as its state allows.
     Silent,
@@ -40,34 +38,32 @@ pub(super) enum Action {
 
 /// The state after `event`, and what is to be done: a line for each pair.
 ///
-/// | state \ event | Enable | Disable | Opened | Fault, Overdue | Data | Silent | RetryDue, TreeChanged |
-/// |---|---|---|---|---|---|---|---|
-/// | Closed | Opening, open | – | – | – | – | – | – |
-/// | Opening | – | Closed, close | Running | Reopening, retry | – | – | – |
-/// | Running | – | Closed, close | – | Reopening, retry | – | Stalled | – |
-/// | Stalled | – | Closed, close | – | Reopening, retry | Running | Reopening, retry | – |
-/// | Reopening | – | Closed, close | – | – | – | – | Opening, open |
+/// | state \ event | Enable | Disable | Fault, Overdue | Data | Silent | RetryDue, TreeChanged |
+/// |---|---|---|---|---|---|---|
+/// | Closed | Opening, open | – | – | – | – | – |
+/// | Opening | – | Closed, close | Reopening, retry | Running | Reopening, retry | – |
+/// | Running | – | Closed, close | Reopening, retry | – | Stalled | – |
+/// | Stalled | – | Closed, close | Reopening, retry | Running | Reopening, retry | – |
+/// | Reopening | – | Closed, close | – | – | – | Opening, open |
 pub(super) fn next(state: DeviceState, event: Event) -> (DeviceState, Action) {
     use Action as A;
     use DeviceState as S;
     use Event as E;
     match (state, event) {
         (S::Closed, E::Enable) => (S::Opening, A::Open),
-        (
-            S::Closed,
-            E::Disable | E::Opened | E::Fault | E::Overdue | E::Data | E::Silent | E::RetryDue | E::TreeChanged,
-        ) => (S::Closed, A::None),
+        (S::Closed, E::Disable | E::Fault | E::Overdue | E::Data | E::Silent | E::RetryDue | E::TreeChanged) => {
+            (S::Closed, A::None)
+        }
         (S::Opening | S::Running | S::Stalled | S::Reopening, E::Disable) => (S::Closed, A::Close),
-        (S::Opening, E::Opened) => (S::Running, A::None),
         (S::Opening | S::Running | S::Stalled, E::Fault | E::Overdue) => (S::Reopening, A::Retry),
-        (S::Opening, E::Enable | E::Data | E::Silent | E::RetryDue | E::TreeChanged) => (S::Opening, A::None),
+        (S::Opening | S::Stalled, E::Data) => (S::Running, A::None),
+        (S::Opening | S::Stalled, E::Silent) => (S::Reopening, A::Retry),
+        (S::Opening, E::Enable | E::RetryDue | E::TreeChanged) => (S::Opening, A::None),
         (S::Running, E::Silent) => (S::Stalled, A::None),
-        (S::Running, E::Enable | E::Opened | E::Data | E::RetryDue | E::TreeChanged) => (S::Running, A::None),
-        (S::Stalled, E::Data) => (S::Running, A::None),
-        (S::Stalled, E::Silent) => (S::Reopening, A::Retry),
-        (S::Stalled, E::Enable | E::Opened | E::RetryDue | E::TreeChanged) => (S::Stalled, A::None),
+        (S::Running, E::Enable | E::Data | E::RetryDue | E::TreeChanged) => (S::Running, A::None),
+        (S::Stalled, E::Enable | E::RetryDue | E::TreeChanged) => (S::Stalled, A::None),
         (S::Reopening, E::RetryDue | E::TreeChanged) => (S::Opening, A::Open),
-        (S::Reopening, E::Enable | E::Opened | E::Fault | E::Overdue | E::Data | E::Silent) => (S::Reopening, A::None),
+        (S::Reopening, E::Enable | E::Fault | E::Overdue | E::Data | E::Silent) => (S::Reopening, A::None),
     }
 }
 
@@ -77,10 +73,9 @@ mod tests {
 
     const STATES: [DeviceState; 5] =
         [DeviceState::Closed, DeviceState::Opening, DeviceState::Running, DeviceState::Stalled, DeviceState::Reopening];
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 8] = [
         Event::Enable,
         Event::Disable,
-        Event::Opened,
         Event::Fault,
         Event::Overdue,
         Event::Data,
@@ -124,7 +119,7 @@ mod tests {
     #[test]
     fn every_state_finds_its_way_back_to_running() {
         for state in STATES {
-            let way = [Event::Enable, Event::Fault, Event::RetryDue, Event::Opened, Event::Data];
+            let way = [Event::Enable, Event::Fault, Event::RetryDue, Event::Data];
             assert_eq!(way.iter().fold(state, |s, &e| next(s, e).0), DeviceState::Running, "from {state:?}");
         }
     }
