@@ -34,13 +34,7 @@ const QUIET_DBFS: f32 = -50.0;
 /// The microphones that the system lists.
 pub(super) fn list(add: &mut dyn FnMut(Finding)) {
     let check = "microphones";
-    let asked = || {
-        let mut found = microphone::list()?;
-        // ALSA lists it on every machine; it gives zeros.
-        found.retain(|device| device.id != "alsa:null");
-        Ok(found)
-    };
-    add(match within(LISTING, asked) {
+    add(match within(LISTING, microphone::list) {
         Err(stopped) => {
             let found = format!("asked for a list: {stopped}");
             Finding::failure(check, DEVICE, found, "restart the sound server (`pulseaudio -k`), or the machine")

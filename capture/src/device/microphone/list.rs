@@ -13,7 +13,23 @@ use super::open::fault;
 /// Formats shown of one device; plug-ins convert anything into anything.
 const FORMATS_SHOWN: usize = 8;
 
+/// Converters and bridges of ALSA that are named on every machine, whatever is plugged in. They can be opened by their ids;
+/// they are no microphones to choose from, and to ask JACK's for its formats starts a client inside this program, which
+/// does not survive being started thousands of times.
+const NO_MICROPHONES: [&str; 10] =
+    ["null", "jack", "oss", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "usbstream"];
+
+/// The microphones with what they can deliver; each is asked, which may take a driver some time.
 pub(super) fn list() -> Result<Vec<DeviceInfo>> {
+    listed(with_formats)
+}
+
+/// The microphones by name alone: nothing is opened.
+pub(super) fn names() -> Result<Vec<DeviceInfo>> {
+    listed(|_, info| Some(info))
+}
+
+fn listed(finish: impl Fn(&cpal::Device, DeviceInfo) -> Option<DeviceInfo>) -> Result<Vec<DeviceInfo>> {
     let broke = || CaptureError::Device {
         kind: DeviceKind::Microphone,
         device: "list".into(),
@@ -25,25 +41,36 @@ pub(super) fn list() -> Result<Vec<DeviceInfo>> {
         let host = cpal::default_host();
         let devices = host.input_devices().map_err(|e| fault("list", "ask for it", &e))?;
         let mut seen = BTreeSet::new();
-        Ok(devices.filter_map(|device| info(&device)).filter(|info| seen.insert(info.id.clone())).collect())
+        Ok(devices
+            .filter_map(|device| finish(&device, named(&device)?))
+            .filter(|info| seen.insert(info.id.clone()))
+            .collect())
     })
     .map_err(|_| broke())?
 }
 
-/// What is known of one device; `None` for one that has no stable id or does not exist behind its name.
-fn info(device: &cpal::Device) -> Option<DeviceInfo> {
-    let id = device.id().ok()?.to_string();
+/// What a device is called; `None` for one that has no stable id or is no microphone.
+fn named(device: &cpal::Device) -> Option<DeviceInfo> {
+    let id = device.id().ok()?;
+    if NO_MICROPHONES.contains(&id.id().split(':').next().unwrap_or_default()) {
+        return None;
+    }
+    let id = id.to_string();
     let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
-    let (formats, trouble) = match device.supported_input_configs() {
-        Ok(configs) => (formats(configs), None),
+    let aliases = if id.ends_with(":default") { vec!["default".into()] } else { Vec::new() };
+    Some(DeviceInfo { kind: DeviceKind::Microphone, id, name, aliases, formats: Vec::new(), trouble: None })
+}
+
+/// With what a device can deliver; `None` for one that does not exist behind its name.
+fn with_formats(device: &cpal::Device, info: DeviceInfo) -> Option<DeviceInfo> {
+    match device.supported_input_configs() {
+        Ok(configs) => Some(DeviceInfo { formats: formats(configs), ..info }),
         // Names without a card behind them are listed by ALSA everywhere; one that is in use is a device all the same.
         Err(e) if e.kind() == cpal::ErrorKind::DeviceBusy || e.kind() == cpal::ErrorKind::PermissionDenied => {
-            (Vec::new(), Some(e.to_string()))
+            Some(DeviceInfo { trouble: Some(e.to_string()), ..info })
         }
-        Err(_) => return None,
-    };
-    let aliases = if id.ends_with(":default") { vec!["default".into()] } else { Vec::new() };
-    Some(DeviceInfo { kind: DeviceKind::Microphone, id, name, aliases, formats, trouble })
+        Err(_) => None,
+    }
 }
 
 fn formats(configs: impl Iterator<Item = cpal::SupportedStreamConfigRange>) -> Vec<String> {

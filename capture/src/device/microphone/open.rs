@@ -13,7 +13,7 @@ use crate::quiet::quietly;
 
 use super::MicrophoneRequest;
 use super::format::{Chosen, choose, data_callback};
-use super::list::list;
+use super::list::names;
 
 /// The name of the system's own choice.
 const DEFAULT: &str = "default";
@@ -84,7 +84,7 @@ fn find(wanted: &str) -> Result<(cpal::Device, String)> {
     if let Some(device) = direct.filter(|d| d.supports_input()) {
         return Ok((device, wanted.to_owned()));
     }
-    let listed = list()?;
+    let listed = names()?;
     let info = select(&listed, DeviceKind::Microphone, wanted)?;
     let id = info.id.parse::<cpal::DeviceId>().map_err(|e| fault(wanted, "find it", &e))?;
     let device = host.device_by_id(&id).ok_or_else(|| {

@@ -231,7 +231,11 @@ fn supervise(setup: SupervisorSetup, shared: &Shared) {
             }
         }
         // While closing, look again soon: muting is promised within a fifth of a second.
-        let pause = if (!wanted && held) || impatient { Duration::from_millis(5) } else { TURN };
+        let pause = match (impatient, !wanted && held) {
+            (true, _) => Duration::from_millis(1),
+            (false, true) => Duration::from_millis(5),
+            (false, false) => TURN,
+        };
         let told = shared.told();
         let waited = shared.changed.wait_timeout_while(told, pause, |told| !told.hurry);
         waited.unwrap_or_else(PoisonError::into_inner).0.hurry = false;
