@@ -43,8 +43,8 @@ pub(crate) struct Collecting {
 }
 
 impl Collecting {
-    /// The rows. After `patience` no further face is begun and those at hand come; `None` where even they take longer than
-    /// `limit`, or the stage has ended.
+    /// The rows. After `patience` no further face is begun and those at hand come, one at least; `None` where even that takes
+    /// longer than `limit`, or the stage has ended.
     pub(crate) fn wait(&self, patience: Duration, limit: Duration) -> Option<FaceRows> {
         self.rows.recv_timeout(patience).ok().or_else(|| {
             self.hurry.store(true, Ordering::Relaxed);
@@ -302,10 +302,12 @@ impl FaceStage {
         }
     }
 
-    /// The rows of `span`; what is older is forgotten. What is still to be done when `hurry` comes is lost and counted.
+    /// The rows of `span`; what is older is forgotten. What is still to be done when `hurry` comes is lost and counted, once
+    /// there is one face: a score without any would be another mode's.
     fn collect(&mut self, span: Span, hurry: &AtomicBool) -> FaceRows {
         while let Some(mut picture) = self.inbox.picture_before(span.end()) {
-            if hurry.load(Ordering::Relaxed) {
+            let seen = self.embedded(span) || self.crops.iter().any(|crop| span.contains(crop.time));
+            if seen && hurry.load(Ordering::Relaxed) {
                 picture.bytes.zeroize();
                 self.losses.add(Loss::Pictures, 1);
             } else {
@@ -313,7 +315,7 @@ impl FaceStage {
             }
         }
         while self.crops.front().is_some_and(|crop| crop.time < span.end()) {
-            if hurry.load(Ordering::Relaxed) {
+            if self.embedded(span) && hurry.load(Ordering::Relaxed) {
                 let lost = self.crops.pop_front().is_some_and(|crop| span.contains(crop.time));
                 self.losses.add(Loss::Faces, lost.into());
             } else {
@@ -333,6 +335,11 @@ impl FaceStage {
         let width = self.eye.width();
         let rows = Tensor::new([numbers.len(), width], data).unwrap_or_else(|_| Tensor::zeros([0, width]));
         FaceRows { numbers, rows }
+    }
+
+    /// Whether a face of `span` is a row already.
+    fn embedded(&self, span: Span) -> bool {
+        self.rows.iter().any(|row| span.contains(row.time))
     }
 
     fn wipe(&mut self) {

@@ -8,6 +8,7 @@ use crate::device::info::{DeviceInfo, DeviceKind};
 use crate::error::{CaptureError, Result};
 use crate::quiet::quietly;
 
+use super::cards::{card_name, grouped, native};
 use super::open::fault;
 
 /// Formats shown of one device; plug-ins convert anything into anything.
@@ -21,32 +22,44 @@ const NO_MICROPHONES: [&str; 10] =
 
 /// The microphones with what they can deliver; each is asked, which may take a driver some time.
 pub(super) fn list() -> Result<Vec<DeviceInfo>> {
-    listed(with_formats)
+    quietly(|| {
+        let host = cpal::default_host();
+        let known = named_devices(&host)?;
+        let asked = |info: DeviceInfo| {
+            let (device, _) = known.iter().find(|(_, d)| d.id == native(&info))?;
+            with_formats(device, info)
+        };
+        Ok(grouped(known.iter().map(|(_, info)| info.clone()).collect(), card_name)
+            .into_iter()
+            .filter_map(asked)
+            .collect())
+    })
+    .unwrap_or_else(|_| Err(broke()))
 }
 
 /// The microphones by name alone: nothing is opened.
 pub(super) fn names() -> Result<Vec<DeviceInfo>> {
-    listed(|_, info| Some(info))
+    quietly(|| {
+        let known = named_devices(&cpal::default_host())?;
+        Ok(grouped(known.into_iter().map(|(_, info)| info).collect(), card_name))
+    })
+    .unwrap_or_else(|_| Err(broke()))
 }
 
-fn listed(finish: impl Fn(&cpal::Device, DeviceInfo) -> Option<DeviceInfo>) -> Result<Vec<DeviceInfo>> {
-    let broke = || CaptureError::Device {
+fn broke() -> CaptureError {
+    CaptureError::Device {
         kind: DeviceKind::Microphone,
         device: "list".into(),
         action: "ask for it",
         reason: "the sound system's library broke down".into(),
         remedy: "check the ALSA configuration (`arecord -L`)",
-    };
-    quietly(|| {
-        let host = cpal::default_host();
-        let devices = host.input_devices().map_err(|e| fault("list", "ask for it", &e))?;
-        let mut seen = BTreeSet::new();
-        Ok(devices
-            .filter_map(|device| finish(&device, named(&device)?))
-            .filter(|info| seen.insert(info.id.clone()))
-            .collect())
-    })
-    .map_err(|_| broke())?
+    }
+}
+
+/// Everything that may be a microphone, as the sound system names it.
+fn named_devices(host: &cpal::Host) -> Result<Vec<(cpal::Device, DeviceInfo)>> {
+    let devices = host.input_devices().map_err(|e| fault("list", "ask for it", &e))?;
+    Ok(devices.filter_map(|device| named(&device).map(|info| (device, info))).collect())
 }
 
 /// What a device is called; `None` for one that has no stable id or is no microphone.

@@ -1,6 +1,8 @@
 //! Microphones.
 
 #[cfg(feature = "microphone")]
+mod cards;
+#[cfg(feature = "microphone")]
 mod format;
 #[cfg(feature = "microphone")]
 mod list;

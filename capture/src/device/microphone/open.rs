@@ -12,6 +12,7 @@ use crate::error::{CaptureError, Result};
 use crate::quiet::quietly;
 
 use super::MicrophoneRequest;
+use super::cards::forbidden;
 use super::format::{Chosen, choose, data_callback};
 use super::list::names;
 
@@ -85,7 +86,13 @@ fn find(wanted: &str) -> Result<(cpal::Device, String)> {
         return Ok((device, wanted.to_owned()));
     }
     let listed = names()?;
-    let info = select(&listed, DeviceKind::Microphone, wanted)?;
+    let info = select(&listed, DeviceKind::Microphone, wanted).map_err(|unknown| match unknown {
+        CaptureError::DeviceUnknown { .. } if forbidden() => {
+            let reason = "this user may not open the sound cards that the kernel has".into();
+            refused(wanted, "find it", reason, "add the user to the group audio")
+        }
+        other => other,
+    })?;
     let id = info.id.parse::<cpal::DeviceId>().map_err(|e| fault(wanted, "find it", &e))?;
     let device = host.device_by_id(&id).ok_or_else(|| {
         refused(wanted, "find it", "it went away".into(), "plug it in; `mien devices` lists what there is")
