@@ -179,6 +179,10 @@ impl Intake {
     pub fn steps(&mut self, block: &SoundBlock, hearing: &Hearing) -> Result<(Vec<HearingStep>, u64)> {
         let mut steps = Vec::new();
         let mut lost = 0;
+        // A stream that stalled, or was thrown away, has ended for hearing while its device stays open.
+        if hearing.stream.is_none() {
+            self.stream = None;
+        }
         let same = self.stream.as_ref().is_some_and(|s| s.id == block.stream);
         if let Some(open) = self.stream.as_mut().filter(|_| same) {
             lost = block.position.saturating_sub(open.next);
@@ -234,6 +238,80 @@ impl Intake {
     pub fn wipe(&mut self) {
         if let Some(mut open) = self.stream.take() {
             open.resampler.wipe();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mien_capture::SessionClock;
+    use mien_capture::device::{SoundReader, SoundSink, sound_ring};
+
+    use super::*;
+    use crate::speech::DetectorKind;
+
+    fn hearing() -> Hearing {
+        Hearing::new(SegmentSettings { detector: DetectorKind::Energy, ..SegmentSettings::default() })
+    }
+
+    /// Noise for half a second, then zeros for two: an utterance.
+    fn speak(sink: &mut SoundSink) {
+        let mut random = fastrand::Rng::with_seed(3);
+        let noise: Vec<f32> = (0..8_192).map(|_| 0.4 * (random.f32() - 0.5)).collect();
+        sink.push(&noise, |s| s);
+        sink.push(&[0.0f32; 32_768], |s| s);
+    }
+
+    /// What hearing makes of the blocks at hand, and the names of the steps other than sound.
+    fn hear(hearing: &mut Hearing, intake: &mut Intake, ring: &mut SoundReader) -> (Vec<Heard>, Vec<HearingStep>) {
+        let (mut heard, mut taken) = (Vec::new(), Vec::new());
+        while let Some(block) = ring.take() {
+            let (steps, _) = intake.steps(&block, hearing).unwrap();
+            for step in steps {
+                heard.extend(hearing.step(&step).unwrap());
+                if !matches!(step, HearingStep::Sound(_)) {
+                    taken.push(step);
+                }
+            }
+        }
+        (heard, taken)
+    }
+
+    #[test]
+    fn a_stream_that_stalled_or_was_thrown_away_is_heard_again() {
+        let (lender, mut ring) = sound_ring(SessionClock::start());
+        let mut sink = lender.lend().unwrap();
+        let (mut hearing, mut intake) = (hearing(), Intake::default());
+        speak(&mut sink);
+        assert_eq!(hear(&mut hearing, &mut intake, &mut ring).0.len(), 1);
+        for end in [HearingStep::End, HearingStep::Forget] {
+            assert!(hearing.step(&end).unwrap().is_empty());
+            // The same opening of the device goes on.
+            speak(&mut sink);
+            let (heard, steps) = hear(&mut hearing, &mut intake, &mut ring);
+            assert_eq!(heard.len(), 1, "after {end:?}");
+            assert!(matches!(steps.as_slice(), [HearingStep::Begin(_)]), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_gap_is_silence_and_a_long_one_a_new_stream() {
+        let (lender, mut ring) = sound_ring(SessionClock::start());
+        let mut sink = lender.lend().unwrap();
+        let (mut hearing, mut intake) = (hearing(), Intake::default());
+        sink.push(&[0.1f32; 256], |s| s);
+        hear(&mut hearing, &mut intake, &mut ring);
+        // Blocks taken out of the ring and never given on are lost sound.
+        for (lost, steps) in [(62, 0), (63, 2)] {
+            (0..lost).for_each(|_| sink.push(&[0.1f32; 256], |s| s));
+            while ring.take().is_some() {}
+            let before = hearing.position().map(|(position, _)| position);
+            sink.push(&[0.1f32; 256], |s| s);
+            let taken = hear(&mut hearing, &mut intake, &mut ring).1;
+            assert_eq!(taken.len(), steps, "{lost} blocks lost: {taken:?}");
+            let after = hearing.position().map(|(position, _)| position);
+            let expected = if steps == 0 { before.map(|n| n + (lost + 1) * 256) } else { Some(256) };
+            assert_eq!(after, expected, "{lost} blocks lost");
         }
     }
 }
