@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-models", &["mien-capture"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),
+    ("mien-targets", &[]),
     ("xtask", &[]),
 ];
 

@@ -5,7 +5,10 @@
 
 mod check;
 mod demo;
+mod device_test;
 mod setup;
+mod soak;
+mod speech;
 mod steps;
 
 use anyhow::{Result, bail};
@@ -19,6 +22,8 @@ cargo xtask COMMAND
   check         formatting, lints, documentation, tests: what continuous integration runs
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
+  soak          the live path in real time from looped files: --minutes N [-- arguments of mien run]
+  device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
 
@@ -33,6 +38,8 @@ fn main() -> Result<()> {
         Some("check") => check::check(),
         Some("check-onnx") => check::onnx(),
         Some("true-size") => demo::true_size(&rest),
+        Some("soak") => soak::soak(&rest),
+        Some("device-test") => device_test::device_test(&rest),
         Some("fixtures") => check::fixtures(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

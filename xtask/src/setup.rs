@@ -1,6 +1,6 @@
-//! System packages and the demo's portrait.
+//! System packages, and files out of packages that are not installed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +14,8 @@ pub(crate) enum Need {
     Demo,
     /// The tests as well.
     Tests,
+    /// The emulated machine with its devices as well.
+    DeviceTest,
 }
 
 /// Debian's name, what it is for, and who needs it.
@@ -31,6 +33,10 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("libasound2-plugins", "ALSA programs on PulseAudio", Need::Tests),
     ("strace", "shows what the program asks of the system", Need::Tests),
     ("iproute2", "makes a network without interfaces", Need::Tests),
+    ("qemu-system-x86", "the emulated machine", Need::DeviceTest),
+    ("busybox-static", "the emulated machine's shell", Need::DeviceTest),
+    ("cpio", "packs the emulated machine's files", Need::DeviceTest),
+    ("kmod", "finds what kernel modules need", Need::DeviceTest),
 ];
 
 /// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.
@@ -77,6 +83,32 @@ fn apt(args: &[&str]) -> Result<()> {
     done.context("installing system packages failed")
 }
 
+/// Sees that apt knows of these packages.
+pub(crate) fn know(packages: &[&str]) -> Result<()> {
+    if packages.iter().all(|package| succeeds("apt-cache", &["show", package])) {
+        Ok(())
+    } else {
+        apt(&["update", "-q"])
+    }
+}
+
+/// Fetches packages into `folder` without installing them; gives their files.
+pub(crate) fn download(packages: &[&str], folder: &Path) -> Result<Vec<PathBuf>> {
+    let status = Command::new("apt-get")
+        .args(["download", "-q", "-o", "APT::Sandbox::User=root"])
+        .args(packages)
+        .current_dir(folder)
+        .status()
+        .context("apt-get")?;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|e| e == "deb"));
+    if !status.success() || files.len() != packages.len() {
+        bail!("cannot fetch {}: {status}, {} files; is the network there?", packages.join(", "), files.len());
+    }
+    Ok(files)
+}
+
 /// Takes the portrait out of Debian's package without installing the package.
 fn portrait() -> Result<()> {
     let picture = assets().join(PORTRAIT);
@@ -87,15 +119,9 @@ fn portrait() -> Result<()> {
     let folder = assets().join("unpack");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
-    if !succeeds("apt-cache", &["show", PORTRAIT_PACKAGE]) {
-        apt(&["update", "-q"])?;
-    }
-    let status = Command::new("apt-get")
-        .args(["download", "-q", "-o", "APT::Sandbox::User=root", PORTRAIT_PACKAGE])
-        .current_dir(&folder)
-        .status()?;
-    let package = first(&folder, &|name| name.ends_with(".deb"))?;
-    let (true, Some(package)) = (status.success(), package) else {
+    know(&[PORTRAIT_PACKAGE])?;
+    let Some(package) = download(&[PORTRAIT_PACKAGE], &folder).ok().and_then(|packages| packages.into_iter().next())
+    else {
         bail!("cannot fetch {PORTRAIT_PACKAGE}; please put a portrait at {}", picture.display());
     };
     steps::run("dpkg-deb", &[Path::new("-x"), &package, &folder])?;
@@ -108,7 +134,7 @@ fn portrait() -> Result<()> {
 }
 
 /// The first file below `folder`, in name order, whose name `wanted` accepts.
-fn first(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Option<std::path::PathBuf>> {
+fn first(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Option<PathBuf>> {
     let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
     entries.sort_by_key(|e| e.file_name());
     for entry in entries {
