@@ -54,6 +54,34 @@ pub enum TrainerError {
     Model(#[from] ModelError),
 
     // --- data ---
+    /// A data file is not what its reader can read.
+    #[error("{}: not a readable {format} file: {reason}; {fix}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format's name.
+        format: &'static str,
+        /// What was expected and found.
+        reason: String,
+        /// What the user can do.
+        fix: &'static str,
+    },
+    /// A corpus breaks a rule: its labels, ids, splits or rows.
+    #[error("{origin}: {reason}")]
+    Corpus {
+        /// The corpus, or the file in it.
+        origin: String,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// A folder is no feature store that this program can use.
+    #[error("feature store {}: {reason}", path.display())]
+    Store {
+        /// The store's folder or a file in it.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
     /// A batch does not fit the network or itself.
     #[error("batch of {clips}: {what} is {found}, expected {expected}; import the data again or change the experiment's [network] table")]
     Batch {
@@ -118,6 +146,11 @@ impl TrainerError {
     /// Wraps an I/O error with its path and the attempted action.
     pub fn io(path: impl Into<PathBuf>, action: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), action, source }
+    }
+
+    /// A corpus that breaks a rule.
+    pub fn corpus(origin: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Corpus { origin: origin.into(), reason: reason.into() }
     }
 
     /// A setting that cannot be.

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use crate::Result;
 
 /// The three parts of a corpus (spec section 8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// Clips that weights are fitted to.
