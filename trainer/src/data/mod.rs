@@ -13,6 +13,7 @@ pub mod mosei;
 pub mod npy;
 mod numpy;
 pub mod plain;
+pub mod prefetch;
 pub mod source;
 pub mod store;
 
