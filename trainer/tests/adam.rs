@@ -6,7 +6,6 @@ mod common;
 use burn::tensor::Device;
 use common::TrainingGolden;
 use mien_models::fusion::parameters;
-use mien_models::tensor::NamedTensors;
 use mien_trainer::model::Dropout;
 use mien_trainer::train::{Learner, Place};
 
@@ -19,8 +18,7 @@ fn ten_steps_end_in_the_weights_of_pytorch() {
     experiment.optimiser.rate = golden.number("rate");
     experiment.optimiser.weight_decay = golden.number("weight_decay");
     let specs = parameters(&experiment.network.fusion());
-    let weights = NamedTensors::formula(golden.seed(), &specs);
-    let mut learner = Learner::new(&experiment, Some(weights), 42, &Device::flex()).unwrap();
+    let mut learner = Learner::new(&experiment, Some(golden.weights()), 42, &Device::flex()).unwrap();
     let before = learner.values().clone();
     let batch = golden.batch();
     let mut totals = Vec::new();

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor};
 use common::{TrainingGolden, unit};
 use mien_models::fusion::parameters;
-use mien_models::tensor::NamedTensors;
 use mien_trainer::data::Batch;
 use mien_trainer::model::{Dropout, Noise, Umca};
 use mien_trainer::objective::{Losses, Mkd1Operand, TERMS};
@@ -29,12 +28,18 @@ fn term(losses: &Losses, index: usize) -> &Tensor<1> {
 
 fn formula(golden: &TrainingGolden, experiment: &Experiment, dtype: DType) -> Umca {
     let config = experiment.network.fusion();
-    let weights = NamedTensors::formula(golden.seed(), &parameters(&config));
-    Umca::new(&config, weights, 0, &Device::flex().autodiff(), dtype).unwrap()
+    Umca::new(&config, golden.weights(), 0, &Device::flex().autodiff(), dtype).unwrap()
 }
 
 /// The gradient of one term; each needs a pass of its own, because a pass consumes its graph.
-fn gradients(model: &Umca, experiment: &Experiment, batch: &Batch, dropout: Dropout, index: usize, dtype: DType) -> Gradients {
+fn gradients(
+    model: &Umca,
+    experiment: &Experiment,
+    batch: &Batch,
+    dropout: Dropout,
+    index: usize,
+    dtype: DType,
+) -> Gradients {
     let losses = losses(model, experiment, batch, dropout, dtype);
     model.gradients::<f64>(&mut term(&losses, index).backward()).unwrap()
 }
@@ -48,25 +53,29 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn gradients_are_those_of_pytorch() {
     let golden = TrainingGolden::open();
     let (experiment, batch) = (golden.experiment(), golden.batch());
-    for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 2e-5)] {
+    for (dtype, tolerance, floor) in [(DType::F64, 1e-9, 1e-3), (DType::F32, 5e-5, 1.0)] {
         let model = formula(&golden, &experiment, dtype);
         let (mut checked, mut worst) = (0, 0f64);
         for (index, name) in TERMS.iter().enumerate() {
             let value = losses(&model, &experiment, &batch, Dropout::NONE, dtype).values()[index];
             let expected = golden.get(&format!("value.{name}")).unwrap()[0];
-            assert!((value - expected).abs() <= tolerance * expected.abs().max(1.0), "{name}: {value}, expected {expected}");
+            assert!(
+                (value - expected).abs() <= tolerance * expected.abs().max(1.0),
+                "{name}: {value}, expected {expected}"
+            );
             let found = gradients(&model, &experiment, &batch, Dropout::NONE, index, dtype);
             let whole = found.values().map(|g| dot(g, g)).sum::<f64>().sqrt();
             for (parameter, gradient) in &found {
                 let entry = golden.get(&format!("gradient.{name}.{parameter}"));
-                let [norm, product] = entry.unwrap_or_else(|| panic!("PyTorch has no gradient of {name} by {parameter}"))
+                let [norm, product] =
+                    entry.unwrap_or_else(|| panic!("PyTorch has no gradient of {name} by {parameter}"))
                 else {
                     panic!("two numbers")
                 };
                 let found = [dot(gradient, gradient).sqrt(), dot(gradient, &golden.probe(parameter, gradient.len()))];
                 for (found, expected) in found.into_iter().zip([norm, product]) {
                     // Rounding in a small gradient comes from sums as large as the whole one.
-                    let apart = (found - expected).abs() / norm.max(1e-3 * whole);
+                    let apart = (found - expected).abs() / norm.max(floor * whole);
                     assert!(apart <= tolerance, "{dtype:?}, {name} by {parameter}: {found:e}, expected {expected:e}");
                     worst = worst.max(apart);
                 }
@@ -109,7 +118,11 @@ fn gradients_are_those_of_central_differences() {
                 let expected = (up[index] - down[index]) / (2.0 * STEP);
                 let found = all[index].get(&spec.name).map_or(0.0, |g| dot(g, &direction));
                 let apart = (found - expected).abs();
-                assert!(apart <= 1e-6 * (1.0 + expected.abs()), "{name} by {}: {found:e}, expected {expected:e}", spec.name);
+                assert!(
+                    apart <= 1e-6 * (1.0 + expected.abs()),
+                    "{name} by {}: {found:e}, expected {expected:e}",
+                    spec.name
+                );
                 worst = worst.max(apart);
                 checked += 1;
             }

@@ -104,18 +104,54 @@ fn the_parity_table_holds() {
     let masked = [-0.10035746, -0.10115694, 0.76529389];
     // Padding, MIA, residual, complete: y_0, y_1, MSE; missing: y_0, y_1, MSE; MKD1 query, MKD1 h_t, MKD2, RS, RNC, total.
     let rows = [
-        (Padding::Reference, Mia::Off, Text, reference, [-0.10029362, -0.10054377, 0.76557059],
-         [0.02281407, 0.04977138, 0.05150414, 0.00022473, 0.82824429, 1.21809928]),
-        (Padding::Reference, Mia::On, Text, reference, [-0.10056222, -0.10099482, 0.76561092],
-         [0.20700685, 0.17515505, 0.14511690, 0.00079450, 0.82826911, 1.30215415]),
-        (Padding::Reference, Mia::On, Transition, reference, [-0.10074903, -0.10134595, 0.76561797],
-         [0.30615743, 0.20978590, 0.25544842, 0.00114988, 0.82828631, 1.38935959]),
-        (Padding::Masked, Mia::Off, Text, masked, [-0.10029362, -0.10129046, 0.76514815],
-         [0.02842377, 0.07448810, 0.09302397, 0.00029568, 0.82815691, 1.24729707]),
-        (Padding::Masked, Mia::On, Text, masked, [-0.10056222, -0.10140742, 0.76537761],
-         [0.20690457, 0.18308456, 0.16677194, 0.00089048, 0.82822487, 1.31699477]),
-        (Padding::Masked, Mia::On, Transition, masked, [-0.10074903, -0.10140173, 0.76558644],
-         [0.30756399, 0.21795558, 0.28809791, 0.00139281, 0.82826855, 1.41218044]),
+        (
+            Padding::Reference,
+            Mia::Off,
+            Text,
+            reference,
+            [-0.10029362, -0.10054377, 0.76557059],
+            [0.02281407, 0.04977138, 0.05150414, 0.00022473, 0.82824429, 1.21809928],
+        ),
+        (
+            Padding::Reference,
+            Mia::On,
+            Text,
+            reference,
+            [-0.10056222, -0.10099482, 0.76561092],
+            [0.20700685, 0.17515505, 0.14511690, 0.00079450, 0.82826911, 1.30215415],
+        ),
+        (
+            Padding::Reference,
+            Mia::On,
+            Transition,
+            reference,
+            [-0.10074903, -0.10134595, 0.76561797],
+            [0.30615743, 0.20978590, 0.25544842, 0.00114988, 0.82828631, 1.38935959],
+        ),
+        (
+            Padding::Masked,
+            Mia::Off,
+            Text,
+            masked,
+            [-0.10029362, -0.10129046, 0.76514815],
+            [0.02842377, 0.07448810, 0.09302397, 0.00029568, 0.82815691, 1.24729707],
+        ),
+        (
+            Padding::Masked,
+            Mia::On,
+            Text,
+            masked,
+            [-0.10056222, -0.10140742, 0.76537761],
+            [0.20690457, 0.18308456, 0.16677194, 0.00089048, 0.82822487, 1.31699477],
+        ),
+        (
+            Padding::Masked,
+            Mia::On,
+            Transition,
+            masked,
+            [-0.10074903, -0.10140173, 0.76558644],
+            [0.30756399, 0.21795558, 0.28809791, 0.00139281, 0.82826855, 1.41218044],
+        ),
     ];
     let mut worst = 0f64;
     for (padding, mia, mia_residual, complete_row, missing_row, loss_row) in rows {
@@ -129,12 +165,27 @@ fn the_parity_table_holds() {
             let representation = representation.losses(&complete, &missing, &batch.labels).values();
             let [total, task_complete, task_missing, mkd1, mkd2, rs, rnc] = query;
             let [y, missing_y] = [&complete, &missing].map(|flow| numbers(&flow.valence));
-            let found =
-                [y[0], y[1], task_complete, missing_y[0], missing_y[1], task_missing, mkd1, representation[3], mkd2, rs, rnc, total];
+            let found = [
+                y[0],
+                y[1],
+                task_complete,
+                missing_y[0],
+                missing_y[1],
+                task_missing,
+                mkd1,
+                representation[3],
+                mkd2,
+                rs,
+                rnc,
+                total,
+            ];
             let expected = [&complete_row[..], &missing_row, &loss_row].concat();
             for (found, expected) in found.into_iter().zip(expected) {
                 let apart = (found - expected).abs();
-                assert!(apart <= tolerance, "{padding:?} {mia:?} {mia_residual:?} {dtype:?}: {found:.9}, expected {expected}");
+                assert!(
+                    apart <= tolerance,
+                    "{padding:?} {mia:?} {mia_residual:?} {dtype:?}: {found:.9}, expected {expected}"
+                );
                 worst = worst.max(apart);
             }
             let first = |tensor: &Tensor<2>, n: usize| numbers(tensor)[..n].to_vec();

@@ -116,7 +116,8 @@ fn a_killed_run_ends_in_the_same_bits() {
     for pair in draws.chunks_exact(2) {
         let [after, pause] = [(pair[0] + 1.0) / 2.0, (pair[1] + 1.0) / 2.0];
         // Lines let some checkpoints happen; the pause falls anywhere in a step, a checkpoint or an epoch's end.
-        let finished = run_and_kill(killed.path(), (after * 5.0) as usize, Duration::from_micros((pause * 60_000.0) as u64));
+        let finished =
+            run_and_kill(killed.path(), (after * 5.0) as usize, Duration::from_micros((pause * 60_000.0) as u64));
         if finished {
             break;
         }

@@ -12,7 +12,9 @@ use common::Memory;
 use mien_models::fusion::Mia;
 use mien_trainer::data::Source;
 use mien_trainer::objective::PRESETS;
-use mien_trainer::train::{EpochDone, Experiment, Learner, Place, Report, Silent, StepDone, Summary, resume, saved, train};
+use mien_trainer::train::{
+    EpochDone, Experiment, Learner, Place, Report, Silent, StepDone, Summary, resume, saved, train,
+};
 
 fn corpus() -> Memory {
     Memory::new([20, 8, 0], [6, 10, 4])
@@ -51,9 +53,8 @@ impl Report for Stop {
 /// A run that stopped after `steps`, with its checkpoints.
 fn stopped(experiment: &Experiment, steps: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let stop = std::panic::AssertUnwindSafe(|| {
-        train(experiment, &corpus(), folder.path(), &Device::flex(), &mut Stop(steps))
-    });
+    let stop =
+        std::panic::AssertUnwindSafe(|| train(experiment, &corpus(), folder.path(), &Device::flex(), &mut Stop(steps)));
     assert!(std::panic::catch_unwind(stop).is_err());
     folder
 }
@@ -74,10 +75,10 @@ fn the_objective_falls_and_validation_chooses_the_epoch() {
         let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let epochs: Vec<&serde_json::Value> = lines.iter().filter(|l| l.get("valid").is_some()).collect();
         assert_eq!((epochs.len(), lines.len() - epochs.len()), (8, 8 * 5));
-        let total = |line: &serde_json::Value| line["means"][0].as_f64().unwrap();
-        assert!(total(epochs[7]) < 0.8 * total(epochs[0]), "{log}");
-        let score = |l: &serde_json::Value| l["valid"]["complete"].as_f64().unwrap() + l["valid"]["missing"].as_f64().unwrap();
+        let score =
+            |l: &serde_json::Value| l["valid"]["complete"].as_f64().unwrap() + l["valid"]["missing"].as_f64().unwrap();
         let best = epochs.iter().min_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
+        assert!(score(best) < 0.8 * score(epochs[0]), "something is learned: {log}");
         assert_eq!(best["epoch"].as_u64(), Some(run.epoch as u64));
         assert_eq!(best["valid"]["complete"].as_f64(), Some(run.valid.complete));
     }
@@ -120,7 +121,9 @@ fn switched_off_parts_do_not_take_part() {
     let terms = learner.step(&batch, place).unwrap();
     for (name, values) in learner.values() {
         let idle = name.contains("imagination") || before[name] == *values;
-        let dead = ["fc_out_e", "prelu", "layer_normali", "imagination"].iter().any(|d| name.starts_with(d) || name.contains(d));
+        let dead = ["fc_out_e", "prelu", "layer_normali", "imagination"]
+            .iter()
+            .any(|d| name.starts_with(d) || name.contains(d));
         assert_eq!(idle, dead && !name.starts_with("fc_out_v"), "{name}");
     }
     batch.simulated.rows.iter_mut().for_each(|v| *v = 1e3);
@@ -249,7 +252,11 @@ fn a_full_disk_leaves_the_checkpoints_before() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("error: ") && said.contains("cannot write"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        said.contains("error: ") && said.contains("cannot write"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(newest_checkpoint(folder.path()), before, "nothing half-written, nothing lost");
     let expected = tempfile::tempdir().unwrap();
     run(&experiment, &corpus(), expected.path()).unwrap();
@@ -277,7 +284,7 @@ fn patience_ends_a_run() {
     let mut experiment = short();
     experiment.training.epochs = 30;
     experiment.training.patience = 2;
-    experiment.optimiser.rate = 3e-2;
+    experiment.optimiser.rate = 3e-3;
     experiment.schedule.warmup = 0;
     let summary = run(&experiment, &corpus(), folder.path()).unwrap();
     let run = &summary.runs[0];

@@ -18,10 +18,12 @@ pub(super) fn tanh(x: Tensor<2>) -> Tensor<2> {
             drop(x);
             let (values, guard) = tracked.into_parts();
             let output = tanh_of(values);
-            return Tensor::from_primitive::<Autodiff<Flex>>(match Tanh.prepare::<Plain>([guard]).compute_bound().stateful() {
-                OpsKind::Tracked(prep) => prep.finish(output.clone(), output),
-                OpsKind::UnTracked(prep) => prep.finish(output),
-            });
+            return Tensor::from_primitive::<Autodiff<Flex>>(
+                match Tanh.prepare::<Plain>([guard]).compute_bound().stateful() {
+                    OpsKind::Tracked(prep) => prep.finish(output.clone(), output),
+                    OpsKind::UnTracked(prep) => prep.finish(output),
+                },
+            );
         }
         if let Ok(values) = x.clone().try_into_primitive::<Flex>() {
             drop(x);
@@ -39,10 +41,12 @@ pub(super) fn dropped<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
         drop(x);
         let (values, guard) = tracked.into_parts();
         let output = masked(values, mask);
-        return Tensor::from_primitive::<Autodiff<Flex>>(match Dropped.prepare::<Plain>([guard]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(mask, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        });
+        return Tensor::from_primitive::<Autodiff<Flex>>(
+            match Dropped.prepare::<Plain>([guard]).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(mask, output),
+                OpsKind::UnTracked(prep) => prep.finish(output),
+            },
+        );
     }
     let factors = mask.factors(x.shape().num_elements());
     let factors = burn::tensor::TensorData::new(factors, x.shape());

@@ -68,9 +68,8 @@ mod tests {
     fn neighbours_steps_flows_and_masks_are_independent() {
         let n = 1 << 20;
         let factors = |parts: &[u64]| Mask::new(key(parts), 0.5).factors(n);
-        let agreement = |a: &[f32], b: &[f32]| {
-            a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64
-        };
+        let agreement =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64;
         let one = factors(&[42, 1, 0, 0]);
         for (what, other) in [
             ("next number", one[1..].to_vec()),

@@ -123,8 +123,7 @@ impl Umca {
         let (queries, text_hidden) = self.views([&h_a, &h_t, &h_v], [&w_a, &w_t, &w_v], noise);
 
         let c_a = mlp2(&self.cross_audio_mlp, self.cross_att_fra2utt_0.forward(queries.clone(), audio, noise), noise);
-        let mut c_t =
-            mlp2(&self.cross_text_mlp, self.cross_att_fra2utt_1.forward(queries.clone(), text, noise), noise);
+        let mut c_t = mlp2(&self.cross_text_mlp, self.cross_att_fra2utt_1.forward(queries.clone(), text, noise), noise);
         let c_v = mlp2(&self.cross_video_mlp, self.cross_att_fra2utt_2.forward(queries, video, noise), noise);
         if imagine {
             c_t = self.missing_cross_text_query_imagination_mlp.forward([c_a.clone(), c_t, c_v.clone()], residual);

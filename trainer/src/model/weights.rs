@@ -21,10 +21,8 @@ use crate::{Result, TrainerError};
 /// sqrt(2 / 257); prelu 0.25; layer norm 1 and 0.
 pub fn initial(config: &FusionConfig, seed: u64) -> NamedTensors {
     let specs = parameters(config);
-    let inputs: BTreeMap<&str, usize> = specs
-        .iter()
-        .filter_map(|s| Some((s.name.strip_suffix(".weight")?, *s.shape.get(1)?)))
-        .collect();
+    let inputs: BTreeMap<&str, usize> =
+        specs.iter().filter_map(|s| Some((s.name.strip_suffix(".weight")?, *s.shape.get(1)?))).collect();
     let tensors = specs.iter().map(|spec| {
         let key = key(&[seed, mien_models::tensor::formula::fnv1a64(&spec.name)]);
         let module = spec.name.rsplit_once('.').map_or("", |(module, _)| module);
@@ -43,9 +41,8 @@ pub fn initial(config: &FusionConfig, seed: u64) -> NamedTensors {
         };
         (spec.name.clone(), spec.shape.clone(), values)
     });
-    let tensors = tensors.filter_map(|(name, shape, values)| {
-        Some((name, mien_models::tensor::Tensor::new(shape, values).ok()?))
-    });
+    let tensors =
+        tensors.filter_map(|(name, shape, values)| Some((name, mien_models::tensor::Tensor::new(shape, values).ok()?)));
     NamedTensors::from_tensors(format!("initial values, seed {seed}"), tensors)
 }
 
@@ -63,13 +60,7 @@ impl Umca {
     ///
     /// # Errors
     /// As [`recognise`], and for values that are not finite.
-    pub fn new(
-        config: &FusionConfig,
-        tensors: NamedTensors,
-        seed: u64,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Self> {
+    pub fn new(config: &FusionConfig, tensors: NamedTensors, seed: u64, device: &Device, dtype: DType) -> Result<Self> {
         let tensors = recognise(config, tensors)?;
         let shapes = parameters(config).into_iter().map(|spec| (spec.name, spec.shape)).collect();
         let read = Reader { tensors, initial: initial(config, seed), shapes, device, dtype };
@@ -106,11 +97,7 @@ impl Umca {
             fc_out_e: read.linear("fc_out_e")?,
             fc_out_v: read.linear("fc_out_v")?,
             fc_out_ev: read.linear("fc_out_ev")?,
-            orgin_linear_change: (
-                read.linear("orgin_linear_change.0")?,
-                Gap,
-                read.linear("orgin_linear_change.2")?,
-            ),
+            orgin_linear_change: (read.linear("orgin_linear_change.0")?, Gap, read.linear("orgin_linear_change.2")?),
             prelu: UnusedRelu { weight: read.vector("prelu.weight")? },
             layer_normali: UnusedNorm {
                 weight: read.vector("layer_normali.weight")?,

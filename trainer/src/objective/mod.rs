@@ -71,8 +71,7 @@ impl Objective {
 impl Losses {
     /// The terms' values in the order of [`TERMS`].
     pub fn values(&self) -> [f64; 7] {
-        let terms =
-            [&self.total, &self.task_complete, &self.task_missing, &self.mkd1, &self.mkd2, &self.rs, &self.rnc];
+        let terms = [&self.total, &self.task_complete, &self.task_missing, &self.mkd1, &self.mkd2, &self.rs, &self.rnc];
         // A value that cannot be read is reported as NaN, which stops the run.
         terms.map(|term| term.clone().inner().try_into_scalar::<f64>().unwrap_or(f64::NAN))
     }

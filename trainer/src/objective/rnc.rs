@@ -109,10 +109,7 @@ pub(super) fn loss(features: Tensor<2>, labels: &[f32], settings: &Rnc) -> Tenso
     let (device, dtype, shape) = (features.device().inner(), features.dtype(), features.shape());
     let constant = features.clone().inner();
     // What cannot be read is NaN, which stops the run.
-    let numbers = constant
-        .clone()
-        .try_into_vec_as::<f64>()
-        .unwrap_or_else(|_| vec![f64::NAN; shape.num_elements()]);
+    let numbers = constant.clone().try_into_vec_as::<f64>().unwrap_or_else(|_| vec![f64::NAN; shape.num_elements()]);
     let labels: Vec<f64> = labels.iter().map(|label| f64::from(*label)).collect();
     let (value, slope) = rank_n_contrast(&numbers, &labels, settings);
     let slope: Tensor<2> = Tensor::from_data(TensorData::new(slope, shape), (&device, dtype));

@@ -95,7 +95,10 @@ impl Objective {
             return Err(TrainerError::setting("objective.temperature", reason));
         }
         if self.task_complete == 0.0 && self.task_missing == 0.0 {
-            return Err(TrainerError::setting("objective.task_complete", "both task weights are 0: nothing is learned"));
+            return Err(TrainerError::setting(
+                "objective.task_complete",
+                "both task weights are 0: nothing is learned",
+            ));
         }
         Ok(())
     }

@@ -102,13 +102,20 @@ pub(super) fn newest(folder: &Path) -> Result<Option<Checkpoint>> {
     if !folder.exists() {
         return Ok(None);
     }
+    sweep(folder)?;
+    list(folder)?.pop().map(|path| read(&path)).transpose()
+}
+
+/// Removes what a killed run left half-written in `folder`: nothing under such a name was ever whole.
+pub(super) fn sweep(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(|e| TrainerError::io(folder, "read", e))? {
         let path = entry.map_err(|e| TrainerError::io(folder, "read", e))?.path();
         if name(&path).starts_with(WRITING) {
-            fs::remove_dir_all(&path).map_err(|e| TrainerError::io(&path, "remove", e))?;
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(|e| TrainerError::io(&path, "remove", e))?;
         }
     }
-    list(folder)?.pop().map(|path| read(&path)).transpose()
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Checkpoint> {
@@ -121,8 +128,9 @@ fn read(path: &Path) -> Result<Checkpoint> {
         .state
         .version;
     if version != VERSION {
-        let reason =
-            format!("it has format {version}, this program reads format {VERSION}; resume with the program that wrote it");
+        let reason = format!(
+            "it has format {version}, this program reads format {VERSION}; resume with the program that wrote it"
+        );
         return Err(refused(reason));
     }
     let Manifest { state, sha256 } =

@@ -13,7 +13,8 @@ pub fn device(name: &str) -> Result<Device> {
     match name.split_once(':') {
         None if name == "cpu" => Ok(Device::flex()),
         Some(("cuda", number)) => {
-            let number = number.parse().map_err(|_| refused("expected a card's number after cuda:, like cuda:0".into()))?;
+            let number =
+                number.parse().map_err(|_| refused("expected a card's number after cuda:, like cuda:0".into()))?;
             cuda(number).map_err(refused)
         }
         _ => Err(refused("expected cpu or cuda:N".into())),

@@ -165,8 +165,8 @@ impl Experiment {
     /// # Errors
     /// Setting for text of another form, keys that there are not, values of another type.
     pub fn with_settings(self, settings: &[String]) -> Result<Self> {
-        let mut whole: toml::Table = toml::Table::try_from(&self)
-            .map_err(|e| TrainerError::setting("experiment", e.to_string()))?;
+        let mut whole: toml::Table =
+            toml::Table::try_from(&self).map_err(|e| TrainerError::setting("experiment", e.to_string()))?;
         for setting in settings {
             // A line of a TOML file means what the option means: `a.b = value`.
             let line: toml::Table = toml::from_str(setting).map_err(|e| {
@@ -189,9 +189,12 @@ impl Experiment {
         self.optimiser.validate()?;
         self.schedule.validate()?;
         let t = &self.training;
-        for (key, value) in
-            [("epochs", t.epochs), ("batch", t.batch), ("validation_batch", t.validation_batch), ("seeds", t.seeds.len())]
-        {
+        for (key, value) in [
+            ("epochs", t.epochs),
+            ("batch", t.batch),
+            ("validation_batch", t.validation_batch),
+            ("seeds", t.seeds.len()),
+        ] {
             if value == 0 {
                 return Err(TrainerError::setting(format!("training.{key}"), "expected at least 1, found 0"));
             }
@@ -224,11 +227,7 @@ fn merge(old: &mut toml::Table, new: toml::Table) {
     }
 }
 
-fn difference(
-    key: &str,
-    a: Option<&toml::Value>,
-    b: Option<&toml::Value>,
-) -> Option<(String, String, String)> {
+fn difference(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>) -> Option<(String, String, String)> {
     if let (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) = (a, b) {
         let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
         let full = |k: &String| if key.is_empty() { k.clone() } else { format!("{key}.{k}") };
@@ -260,7 +259,8 @@ mod tests {
         assert_eq!((changed.training.epochs, changed.objective.rnc), (3, 0.8));
         assert_eq!(changed.training.seeds, [1, 2]);
         assert_eq!(Experiment::default().difference(&changed).unwrap().0, "objective.rnc");
-        for wrong in ["training.epoch=3", "training.epochs=\"three\"", "training.epochs", "network=1", "padding=masked"] {
+        for wrong in ["training.epoch=3", "training.epochs=\"three\"", "training.epochs", "network=1", "padding=masked"]
+        {
             let error = Experiment::default().with_settings(&[wrong.into()]).unwrap_err().to_string();
             assert!(error.contains(wrong.split('=').next().unwrap()), "{error}");
         }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -15,6 +14,7 @@ use super::order;
 use super::report::{EpochDone, Report, StepDone};
 use super::state::{Best, Errors, State};
 use super::step::{Learner, Place, valences};
+use crate::data::prefetch::each_batch;
 use crate::data::{Batch, Source, Split};
 use crate::{Result, TrainerError};
 
@@ -50,6 +50,7 @@ pub(super) fn run(
     report: &mut dyn Report,
 ) -> Result<Outcome> {
     fs::create_dir_all(folder).map_err(|e| TrainerError::io(folder, "create", e))?;
+    checkpoint::sweep(folder)?;
     let mut run = match checkpoint::newest(&folder.join(CHECKPOINTS))? {
         Some(found) => Run::resumed(experiment, source, seed, folder, device, found)?,
         None => Run::begun(experiment, source, seed, folder, device)?,
@@ -122,28 +123,14 @@ impl<'a> Run<'a> {
         }
         self.state.order = digest;
         let rest = batches.get(self.state.batch..).unwrap_or_default();
-        std::thread::scope(|scope| {
-            // The next batch is read while this one is computed; at most two wait.
-            let (sender, receiver) = sync_channel(1);
-            scope.spawn(move || {
-                for clips in rest {
-                    let batch = source.batch(Split::Train, clips);
-                    let last = batch.is_err();
-                    if sender.send(batch).is_err() || last {
-                        break;
-                    }
-                }
-            });
-            for batch in receiver {
-                self.step(&batch?, batches.len(), report)?;
-            }
-            Ok::<(), TrainerError>(())
-        })?;
+        let all = batches.len();
+        each_batch(source, Split::Train, rest, &mut |batch| self.step(&batch, all, report))?;
         let means = self.state.means();
         let errors = self.validate()?;
         let better = self.state.judge(errors);
         let epochs = self.state.experiment.training.epochs;
-        let done = EpochDone { seed: self.state.seed, epoch: self.state.epoch, epochs, means, valid: errors, best: better };
+        let done =
+            EpochDone { seed: self.state.seed, epoch: self.state.epoch, epochs, means, valid: errors, best: better };
         self.log.line(&done)?;
         if better {
             self.save_best()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::publish_file;
+use super::checkpoint::{publish_file, sweep};
 use super::experiment::{self, Experiment};
 use super::report::Report;
 use super::run::{Outcome, run};
@@ -122,6 +122,7 @@ fn all(
     device: &Device,
     report: &mut dyn Report,
 ) -> Result<Summary> {
+    sweep(folder)?;
     let mut outcomes = Vec::new();
     for &seed in &experiment.training.seeds {
         outcomes.push(run(experiment, source, seed, &seed_folder(folder, seed), device, report)?);

@@ -17,6 +17,9 @@ use crate::{Result, TrainerError};
 /// Ids shown of a batch.
 const SHOWN: usize = 8;
 
+/// The optimiser keeps squares, which must be finite in f32.
+const LARGEST_GRADIENT: f32 = 1e19;
+
 /// A network in training: weights, optimiser and what a step needs to know.
 pub struct Learner {
     experiment: Experiment,
@@ -97,7 +100,7 @@ impl Learner {
         }
         let gradients = self.model.gradients::<f32>(&mut losses.total.backward())?;
         for (name, gradient) in &gradients {
-            if let Some(value) = gradient.iter().find(|g| !g.is_finite()) {
+            if let Some(value) = gradient.iter().find(|g| g.is_nan() || g.abs() > LARGEST_GRADIENT) {
                 return Err(not_finite(batch, place, format!("the gradient of {name}"), f64::from(*value)));
             }
         }
@@ -164,10 +167,7 @@ pub fn flows(
         model.project_text(&sequence(&absent(&batch.simulated)))
     };
     let streams = |text| -> [&Projected; 3] { [&audio, text, &video] };
-    Ok([
-        model.flow(streams(&text), false, &mut complete),
-        model.flow(streams(&simulated), true, &mut missing),
-    ])
+    Ok([model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)])
 }
 
 /// One zero row per clip (spec section 9).
@@ -236,12 +236,8 @@ fn not_finite(batch: &Batch, place: Place, what: String, value: f64) -> TrainerE
 
 /// The first clip with features that are not finite, and the stream.
 fn culprit(batch: &Batch) -> Option<(&str, &'static str)> {
-    let streams = [
-        ("audio", &batch.audio),
-        ("text", &batch.text),
-        ("simulated text", &batch.simulated),
-        ("video", &batch.video),
-    ];
+    let streams =
+        [("audio", &batch.audio), ("text", &batch.text), ("simulated text", &batch.simulated), ("video", &batch.video)];
     streams.into_iter().find_map(|(name, stream)| {
         let at = stream.rows.iter().position(|v| !v.is_finite())?;
         let clip = at / (stream.longest * stream.width).max(1);

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mien_models::tensor::{NamedTensors, formula};
+use mien_models::fusion::parameters;
+use mien_models::tensor::{NamedTensors, Tensor, formula};
 use mien_trainer::Result;
 use mien_trainer::data::{Batch, ClipLengths, Source, Split, Stream};
 use mien_trainer::train::{Experiment, Network};
@@ -47,7 +48,8 @@ pub struct TrainingGolden {
 
 impl TrainingGolden {
     pub fn open() -> Self {
-        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.safetensors")).unwrap();
+        let bytes =
+            std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.safetensors")).unwrap();
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let floats = |data: &[u8]| data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
@@ -92,9 +94,18 @@ impl TrainingGolden {
         Experiment { network: Network { audio, text, video, ..Network::default() }, ..Experiment::default() }
     }
 
+    /// Formula weights times the file's scale.
+    pub fn weights(&self) -> NamedTensors {
+        let scale = self.number("scale") as f32;
+        let tensors = parameters(&self.experiment().network.fusion()).into_iter().map(|spec| {
+            let data = formula::fill(self.seed(), &spec.name, &spec.shape).iter().map(|v| v * scale).collect();
+            (spec.name, Tensor::new(spec.shape, data).unwrap())
+        });
+        NamedTensors::from_tensors("scaled formula weights", tensors)
+    }
+
     /// The unit formula vector that gradients and weights are multiplied with.
     pub fn probe(&self, name: &str, n: usize) -> Vec<f64> {
-        // A name that starts with "input." and two axes: the rule without scale.
         unit(self.seed(), &format!("probe.{name}"), n)
     }
 }
