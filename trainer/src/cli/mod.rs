@@ -1,5 +1,13 @@
 //! Commands. One file each; a command parses options, calls the library and prints.
 
+mod data;
+mod evaluate;
+mod import;
+mod output;
+mod settings;
+mod show;
+mod train;
+
 use clap::{Parser, Subcommand};
 
 /// Trains sentiment networks on a workstation.
@@ -11,9 +19,23 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Import(import::Import),
+    Data(data::Data),
+    Train(train::Train),
+    Resume(train::Resume),
+    Evaluate(evaluate::Evaluate),
+    Settings(settings::Settings),
+}
 
 /// Runs the command that the program was started with.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {}
+    match cli.command {
+        Command::Import(command) => command.run(),
+        Command::Data(command) => command.run(),
+        Command::Train(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Settings(command) => command.run(),
+    }
 }

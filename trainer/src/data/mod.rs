@@ -5,9 +5,11 @@
 
 pub mod authors;
 pub mod batch;
+pub mod check;
 pub mod corpus;
 pub mod id;
 pub mod import;
+pub mod info;
 pub mod mmsa;
 pub mod mosei;
 pub mod npy;
