@@ -5,7 +5,8 @@
 //! <root>/audio/<id>.npy             one folder for each modality: audio, text, simulated, video
 //! ```
 //!
-//! `split` is train, valid or test. Rows may also lie in `<root>/audio/<id>/`, one file for each.
+//! `split` is train, valid or test. Rows may also lie in `<root>/audio/<id>/`, one file for each. They
+//! are at least two numbers wide: axes of length 1 are dropped, as in the authors' layout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
