@@ -142,7 +142,7 @@ impl<'a> Objects<'a> {
         let Value::Object { callable, arguments, state, .. } = &self.pickle[id] else { return None };
         match self.pickle.global(*callable)? {
             (_, "_reconstruct") => Some(self.reconstructed(*state)),
-            (_, "_frombuffer") => Some(self.from_buffer(*arguments)),
+            (_, "_frombuffer") => Some(self.buffered(*arguments)),
             _ => None,
         }
     }
@@ -164,7 +164,7 @@ impl<'a> Objects<'a> {
     }
 
     /// Arguments (buffer, dtype, shape, order).
-    fn from_buffer(&self, arguments: ValueId) -> Result<Array<'_, 'a>, String> {
+    fn buffered(&self, arguments: ValueId) -> Result<Array<'_, 'a>, String> {
         let Some(&[data, dtype, shape, order]) = self.pickle.tuple(arguments) else {
             return Err("an array's buffer has not four parts".into());
         };
