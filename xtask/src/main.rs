@@ -19,6 +19,8 @@ cargo xtask COMMAND
   check         formatting, lints, documentation, tests: what continuous integration runs
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
+  bench-train   time a training step against PyTorch's (Python, from PyPI); options: --batch --rows --steps --rounds
+  golden-training F   write the trainer's golden file anew (Python, from PyPI); F: the reference fill.py
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
 
@@ -33,6 +35,8 @@ fn main() -> Result<()> {
         Some("check") => check::check(),
         Some("check-onnx") => check::onnx(),
         Some("true-size") => demo::true_size(&rest),
+        Some("bench-train") => check::bench_train(&rest),
+        Some("golden-training") => check::golden_training(&rest),
         Some("fixtures") => check::fixtures(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

@@ -1,5 +1,6 @@
 //! Commands. One file each; a command parses options, calls the library and prints.
 
+mod dashboard;
 mod data;
 mod evaluate;
 mod import;

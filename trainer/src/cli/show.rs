@@ -5,9 +5,15 @@ use std::time::Instant;
 use mien_trainer::objective::TERMS;
 use mien_trainer::train::{EpochDone, Report, StepDone};
 
+use super::dashboard::dashboard;
+
 /// What shows a run: a dashboard where there is a terminal, else lines.
 pub(crate) fn reporter(plain: bool) -> Box<dyn Report> {
-    let _ = plain;
+    let dashboard = if plain { None } else { dashboard() };
+    dashboard.unwrap_or_else(lines)
+}
+
+fn lines() -> Box<dyn Report> {
     Box::new(Lines { begun: Instant::now(), first: 0 })
 }
 

@@ -1,7 +1,7 @@
 //! Operations on long sequences that the CPU device would do on one thread, or with more memory than needed: tanh, and
 //! dropout without a stored mask. Elsewhere, and for f64, the tensor library's own operations compute the same.
 
-use burn::tensor::{Bytes, DType, Tensor};
+use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::grads::Gradients;
@@ -48,9 +48,15 @@ pub(super) fn dropped<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
             },
         );
     }
-    let factors = mask.factors(x.shape().num_elements());
-    let factors = burn::tensor::TensorData::new(factors, x.shape());
-    let factors = Tensor::from_data(factors, (&x.device().inner(), x.dtype()));
+    let (device, dtype) = (x.device().inner(), x.dtype());
+    let factors: Tensor<D> = if device == Device::flex() {
+        let factors = mask.factors(x.shape().num_elements());
+        Tensor::from_data(TensorData::new(factors, x.shape()), (&device, dtype))
+    } else {
+        // A card draws for itself: hundreds of megabytes of factors per step would be longer on the way than a step.
+        mask.seed(&device);
+        Tensor::random(x.shape(), mask.distribution(), (&device, dtype)).mul_scalar(mask.kept())
+    };
     x * factors
 }
 
@@ -134,16 +140,15 @@ fn tanh_f32(x: f32) -> f32 {
     p = p * s + 6.372_619_3e-4;
     p = p * s + 4.893_524_6e-3;
     let mut q = 1.198_258_4e-6_f32;
-    q = q * s + 1.185_347_06e-4;
-    q = q * s + 2.268_434_6e-3;
-    q = q * s + 4.893_525_2e-3;
+    q = q * s + 1.185_347_1e-4;
+    q = q * s + 2.268_434_7e-3;
+    q = q * s + 4.893_525e-3;
     x * p / q
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
 
     #[test]
     fn tanh_is_as_exact_as_f32_can_be() {
@@ -169,7 +174,7 @@ mod tests {
         let mask = Mask::new(3, 0.3);
         let run = |dtype: DType| -> Vec<Vec<f64>> {
             let device = Device::flex().autodiff();
-            let data = |key| burn::tensor::TensorData::new(numbers(key, 210 * 101), [210, 101]);
+            let data = |key| TensorData::new(numbers(key, 210 * 101), [210, 101]);
             let x: Tensor<2> = Tensor::from_data(data(1), (&device, dtype)).require_grad();
             let weights: Tensor<2> = Tensor::from_data(data(2), (&device, dtype));
             // Shared: the first is used twice. A view: the second is transposed.

@@ -1,5 +1,6 @@
 //! A dropout mask as a function of a key: number `i` of it is a hash of the key and `i`.
 
+use burn::tensor::{Device, Distribution};
 use rayon::prelude::*;
 
 use crate::hash::mix;
@@ -36,6 +37,21 @@ impl Mask {
         if let [last] = rest {
             *last *= factor(mix(self.key, first + pairs.len() as u64) as u32);
         }
+    }
+
+    /// What the factors are multiplied with where they are 1 rather than 0.
+    pub(super) fn kept(&self) -> f32 {
+        self.kept
+    }
+
+    /// 1 for what is kept, 0 for what is dropped.
+    pub(super) fn distribution(&self) -> Distribution {
+        Distribution::Bernoulli(1.0 - f64::from(self.threshold) / 4_294_967_296.0)
+    }
+
+    /// Lets the device's generator begin at this mask's key.
+    pub(super) fn seed(&self, device: &Device) {
+        device.seed(self.key);
     }
 
     /// The first `n` factors.

@@ -140,8 +140,11 @@ impl Experiment {
     /// Io; Setting for text that is no experiment, naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        let refused = |e: toml::de::Error| TrainerError::setting(path.display().to_string(), e.to_string().trim());
-        toml::from_str(&text).map_err(refused)
+        toml::from_str(&text).map_err(|e| {
+            let line =
+                e.span().and_then(|span| text.get(..span.start)).map_or(1, |before| 1 + before.matches('\n').count());
+            TrainerError::setting(format!("{}, line {line}", path.display()), one_line(e.message()))
+        })
     }
 
     /// The experiment as a file's text; it reads back equal.
@@ -175,7 +178,9 @@ impl Experiment {
             })?;
             merge(&mut whole, line);
         }
-        whole.try_into().map_err(|e: toml::de::Error| TrainerError::setting(settings.join(" "), e.to_string().trim()))
+        whole
+            .try_into()
+            .map_err(|e: toml::de::Error| TrainerError::setting(settings.join(" "), one_line(&e.to_string())))
     }
 
     /// Whether every setting can be.
@@ -213,6 +218,11 @@ impl Experiment {
         let [a, b] = [self, other].map(|e| toml::Value::try_from(e).unwrap_or(toml::Value::Boolean(false)));
         difference("", Some(&a), Some(&b))
     }
+}
+
+/// A parser's message without its line breaks.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Writes `new` over `old`, table by table.

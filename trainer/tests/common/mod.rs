@@ -10,7 +10,7 @@ use mien_trainer::data::{Batch, ClipLengths, Source, Split, Stream};
 use mien_trainer::train::{Experiment, Network};
 
 /// Formula rows [B, T, width] of the input `name`; rows past a clip's length are zero.
-pub fn stream(seed: u64, name: &str, lengths: &[usize], width: usize) -> Stream {
+pub(crate) fn stream(seed: u64, name: &str, lengths: &[usize], width: usize) -> Stream {
     let longest = lengths.iter().copied().max().unwrap();
     let mut rows = formula::fill(seed, &format!("input.{name}"), &[lengths.len(), longest, width]);
     for (clip, rows) in rows.chunks_exact_mut(longest * width).enumerate() {
@@ -20,7 +20,7 @@ pub fn stream(seed: u64, name: &str, lengths: &[usize], width: usize) -> Stream 
 }
 
 /// A batch of formula rows: lengths of audio, text, simulated text, video.
-pub fn batch(seed: u64, lengths: [&[usize]; 4], [audio, text, video]: [usize; 3], labels: Vec<f32>) -> Batch {
+pub(crate) fn batch(seed: u64, lengths: [&[usize]; 4], [audio, text, video]: [usize; 3], labels: Vec<f32>) -> Batch {
     Batch {
         ids: (0..labels.len()).map(|i| format!("video{i}_{i}")).collect(),
         audio: stream(seed, "audio", lengths[0], audio),
@@ -31,23 +31,23 @@ pub fn batch(seed: u64, lengths: [&[usize]; 4], [audio, text, video]: [usize; 3]
     }
 }
 
-pub fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The golden outputs of the authors' module.
-pub fn fusion_golden() -> NamedTensors {
+pub(crate) fn fusion_golden() -> NamedTensors {
     NamedTensors::open(&project().join("tests/golden/fusion.safetensors")).unwrap()
 }
 
 /// What `tests/reference/golden_training.py` wrote.
-pub struct TrainingGolden {
+pub(crate) struct TrainingGolden {
     entries: std::collections::BTreeMap<String, Vec<f64>>,
-    pub metadata: std::collections::HashMap<String, String>,
+    pub(crate) metadata: std::collections::HashMap<String, String>,
 }
 
 impl TrainingGolden {
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let bytes =
             std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.safetensors")).unwrap();
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -59,11 +59,11 @@ impl TrainingGolden {
         }
     }
 
-    pub fn get(&self, name: &str) -> Option<&[f64]> {
+    pub(crate) fn get(&self, name: &str) -> Option<&[f64]> {
         self.entries.get(name).map(Vec::as_slice)
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
@@ -71,31 +71,31 @@ impl TrainingGolden {
         serde_json::from_str(&self.metadata[key]).unwrap()
     }
 
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.json("seed")
     }
 
-    pub fn number(&self, key: &str) -> f64 {
+    pub(crate) fn number(&self, key: &str) -> f64 {
         self.json(key)
     }
 
-    pub fn dims(&self) -> [usize; 3] {
+    pub(crate) fn dims(&self) -> [usize; 3] {
         self.json("dims")
     }
 
-    pub fn batch(&self) -> Batch {
+    pub(crate) fn batch(&self) -> Batch {
         let lengths: std::collections::BTreeMap<String, Vec<usize>> = self.json("lengths");
         let [a, t, s, v] = ["audio", "text", "simulated_text", "video"].map(|n| lengths[n].as_slice());
         batch(self.seed(), [a, t, s, v], self.dims(), vec![1.0, -2.0 / 3.0, 0.0, 1.0, 7.0 / 3.0, -2.0])
     }
 
-    pub fn experiment(&self) -> Experiment {
+    pub(crate) fn experiment(&self) -> Experiment {
         let [audio, text, video] = self.dims();
         Experiment { network: Network { audio, text, video, ..Network::default() }, ..Experiment::default() }
     }
 
     /// Formula weights times the file's scale.
-    pub fn weights(&self) -> NamedTensors {
+    pub(crate) fn weights(&self) -> NamedTensors {
         let scale = self.number("scale") as f32;
         let tensors = parameters(&self.experiment().network.fusion()).into_iter().map(|spec| {
             let data = formula::fill(self.seed(), &spec.name, &spec.shape).iter().map(|v| v * scale).collect();
@@ -105,13 +105,13 @@ impl TrainingGolden {
     }
 
     /// The unit formula vector that gradients and weights are multiplied with.
-    pub fn probe(&self, name: &str, n: usize) -> Vec<f64> {
+    pub(crate) fn probe(&self, name: &str, n: usize) -> Vec<f64> {
         unit(self.seed(), &format!("probe.{name}"), n)
     }
 }
 
 /// `fill.py`'s `unit`: the formula without any rule.
-pub fn unit(seed: u64, name: &str, n: usize) -> Vec<f64> {
+pub(crate) fn unit(seed: u64, name: &str, n: usize) -> Vec<f64> {
     let base = seed.wrapping_add(formula::fnv1a64(name));
     (0..n as u64)
         .map(|i| {
@@ -125,16 +125,16 @@ pub fn unit(seed: u64, name: &str, n: usize) -> Vec<f64> {
 }
 
 /// A corpus in memory: formula features whose mean carries the label, so that there is something to learn.
-pub struct Memory {
+pub(crate) struct Memory {
     widths: [usize; 3],
     splits: [Vec<ClipLengths>; 3],
     digest: String,
     /// A clip of the training split whose audio rows are NaN.
-    pub poisoned: Option<usize>,
+    pub(crate) poisoned: Option<usize>,
 }
 
 impl Memory {
-    pub fn new(clips: [usize; 3], widths: [usize; 3]) -> Self {
+    pub(crate) fn new(clips: [usize; 3], widths: [usize; 3]) -> Self {
         let mut first = 0;
         let splits = clips.map(|n| {
             first += n;
@@ -143,7 +143,7 @@ impl Memory {
         Self { widths, splits, digest: format!("{clips:?}{widths:?}"), poisoned: None }
     }
 
-    pub fn experiment(&self) -> Experiment {
+    pub(crate) fn experiment(&self) -> Experiment {
         let [audio, text, video] = self.widths;
         let mut experiment = Experiment::default();
         experiment.network = Network { audio, text, video, ..experiment.network };
@@ -154,7 +154,7 @@ impl Memory {
         experiment
     }
 
-    pub fn relabelled(mut self, digest: &str) -> Self {
+    pub(crate) fn relabelled(mut self, digest: &str) -> Self {
         self.digest = digest.into();
         self
     }
