@@ -9,7 +9,7 @@ mod foreign;
 pub mod formula;
 mod map;
 mod named;
-pub mod pickle;
+mod pickle;
 mod safetensors_file;
 mod state_dict;
 mod stored;
@@ -17,6 +17,5 @@ mod torch_zip;
 mod write;
 
 pub use dense::Tensor;
-pub use map::FileMap;
 pub use named::{NamedTensors, TensorSpec};
 pub use write::write_safetensors;

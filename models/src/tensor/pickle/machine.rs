@@ -143,8 +143,8 @@ impl<'a> Machine<'a> {
     }
 
     fn push_bytes(&mut self, length: usize) -> Step {
-        let bytes = self.take(length)?;
-        self.push(Value::Bytes(bytes))
+        self.take(length)?;
+        self.push(Value::Opaque)
     }
 
     /// An integer of any length, little-endian two's complement.
@@ -158,7 +158,7 @@ impl<'a> Machine<'a> {
     }
 
     fn push_object(&mut self, callable: ValueId, arguments: ValueId) -> Step {
-        self.push(Value::Object { callable, arguments, state: None, items: vec![] })
+        self.push(Value::Object { callable, arguments, items: vec![] })
     }
 
     fn memoize(&mut self, key: u32) -> Step {
@@ -217,13 +217,8 @@ impl<'a> Machine<'a> {
                 self.push_id(top)
             }
             // NONE, NEWTRUE, NEWFALSE, BINFLOAT
-            b'N' => self.push(Value::None),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
-            b'G' => {
-                let bits = self.array()?;
-                self.push(Value::Float(f64::from_be_bytes(bits)))
-            }
+            b'N' | 0x88 | 0x89 => self.push(Value::Opaque),
+            b'G' => self.push_bytes(8),
             // BININT, BININT1, BININT2, LONG1, LONG4
             b'J' => {
                 let n = i32::from_le_bytes(self.array()?);
@@ -339,14 +334,10 @@ impl<'a> Machine<'a> {
                 let (_keywords, arguments, callable) = (self.pop()?, self.pop()?, self.pop()?);
                 self.push_object(callable, arguments)
             }
-            // BUILD: noted with the object that nobody built
+            // BUILD: the state of an object that nobody built
             b'b' => {
-                let given = self.pop()?;
-                let top = self.top()?;
-                if let Some(Value::Object { state, .. }) = self.values.get_mut(top.0 as usize) {
-                    *state = Some(given);
-                }
-                Ok(None)
+                self.pop()?;
+                self.top().map(|_| None)
             }
             // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
             b'q' => {
@@ -374,7 +365,7 @@ impl<'a> Machine<'a> {
                 let id = self.pop()?;
                 self.push(Value::Persistent(id))
             }
-            _ => Err("an instruction that none of the formats read here contains"),
+            _ => Err("an instruction that no file written by torch.save contains"),
         }
     }
 }
