@@ -36,7 +36,7 @@ impl Report for Lines {
     }
 
     fn step(&mut self, step: &StepDone) {
-        if step.batch % EVERY != 0 && step.batch != step.batches {
+        if !step.batch.is_multiple_of(EVERY) && step.batch != step.batches {
             return;
         }
         let seconds = self.begun.elapsed().as_secs_f64() / (step.step - self.first) as f64;
