@@ -83,7 +83,9 @@ pub enum TrainerError {
         reason: String,
     },
     /// A batch does not fit the network or itself.
-    #[error("batch of {clips}: {what} is {found}, expected {expected}; import the data again or change the experiment's [network] table")]
+    #[error(
+        "batch of {clips}: {what} is {found}, expected {expected}; import the data again or change the experiment's [network] table"
+    )]
     Batch {
         /// The clips' ids, the first few of them.
         clips: String,
