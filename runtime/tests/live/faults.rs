@@ -15,7 +15,8 @@ fn a_missing_camera_costs_the_face_only() {
     let reason = told["event"]["reason"].as_str().unwrap();
     assert!(reason.contains("/dev/video77") && reason.contains("mien devices"), "{reason}");
     let record = &session.records(1, 1)[0];
-    assert_eq!(record["live"]["camera"], "reopening");
+    // Between two attempts, or in one.
+    assert!(["opening", "reopening"].map(Value::from).contains(&record["live"]["camera"]), "{record}");
     assert_eq!(record["mode"]["face"], "absent");
     assert_eq!(record["mode"]["audio"], "present");
     assert_eq!(session.stop().code, Some(0));
