@@ -80,7 +80,7 @@ fn arguments(rest: &[String]) -> Result<(f64, Vec<String>)> {
         [] => Ok((2.0, Vec::new())),
         [flag, minutes, more @ ..] if flag == "--minutes" => {
             let minutes: f64 = minutes.parse().context("--minutes takes a number")?;
-            ensure!(minutes >= 1.0 && minutes <= 100_000.0, "--minutes {minutes}: expected 1 or more");
+            ensure!((1.0..=100_000.0).contains(&minutes), "--minutes {minutes}: expected 1 or more");
             Ok((minutes, more.iter().filter(|m| *m != "--").cloned().collect()))
         }
         _ => bail!("usage: cargo xtask soak [--minutes N] [-- arguments of mien run]"),

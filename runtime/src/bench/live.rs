@@ -90,6 +90,9 @@ struct Waits {
     revised: f64,
 }
 
+/// A stage's name and its part of an utterance's waits.
+type Column = (&'static str, fn(&Waits) -> f64);
+
 /// Plays the recording until each way has scored as many utterances as are wanted.
 ///
 /// # Errors
@@ -117,7 +120,7 @@ pub fn run_live(settings: &LiveBenchSettings<'_>) -> Result<LiveBenchReport> {
         let (live, serial) = column(of)?;
         Some(Compared { live, serial, ratio: live.median_ms / serial.median_ms.max(f64::MIN_POSITIVE) })
     };
-    let stages: [(&'static str, fn(&Waits) -> f64); 4] = [
+    let stages: [Column; 4] = [
         ("WavLM", |w| w.wavlm),
         ("faces and MA-Net", |w| w.faces),
         ("fusion", |w| w.fusion),

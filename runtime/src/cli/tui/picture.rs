@@ -60,7 +60,7 @@ fn face_in(picture: &PictureView, [width, height]: [f64; 2]) -> Option<Rectangle
     let [left, right] = [x, x + w].map(|x| x.clamp(0.0, width));
     let [top, bottom] = [y, y + h].map(|y| y.clamp(0.0, height));
     let seen = right > left && bottom > top;
-    seen.then(|| Rectangle {
+    seen.then_some(Rectangle {
         x: left,
         y: height - bottom,
         width: right - left,
