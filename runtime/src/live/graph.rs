@@ -3,9 +3,9 @@
 //! | from | to | what | at most | when full |
 //! |---|---|---|---|---|
 //! | audio callback | listen | blocks of 256 samples | [`RING_BLOCKS`] - 1 (1.3 s at 48 kHz) | newest lost, counted as `samples` |
-//! | camera thread | faces | undecoded pictures | [`PICTURES`] | oldest lost, counted as `pictures` |
-//! | faces | faces | faces not yet embedded | [`CROPS`] | oldest lost, counted as `faces` while somebody speaks |
-//! | faces | score | rows of the utterance | [`ROWS`] | oldest lost, counted as `faces` |
+//! | camera thread | faces | undecoded pictures | `faces::PICTURES` | oldest lost, counted as `pictures` |
+//! | faces | faces | faces not yet embedded | `faces::CROPS` | oldest lost, counted as `faces` while somebody speaks |
+//! | faces | score | rows of the utterance | `faces::ROWS` | oldest lost, counted as `faces` |
 //! | listen | score | utterances | [`UTTERANCES`] | newest lost, counted as `utterances` |
 //! | score | read | utterances for the language model | 1 in work, 1 waiting | the waiting one is scored without text and says so |
 //! | score, read | output | records and events | [`OUTPUTS`] | newest lost, counted as `records` |
@@ -20,9 +20,6 @@
 //! ends, WavLM and fusion remain for the first score, projector and language model for the revised one.
 //!
 //! [`RING_BLOCKS`]: mien_capture::device::RING_BLOCKS
-//! [`PICTURES`]: super::faces::PICTURES
-//! [`CROPS`]: super::faces::CROPS
-//! [`ROWS`]: super::faces::ROWS
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

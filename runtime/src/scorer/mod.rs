@@ -82,7 +82,7 @@ impl Scorer {
     /// Loads the networks of a verified bundle.
     ///
     /// # Errors
-    /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
+    /// [`crate::RuntimeError::Bundle`] when a network cannot be loaded; [`crate::RuntimeError::Request`] when the language model is
     /// wanted and the bundle has none.
     pub fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         let Networks { facts, ear, optics, reader, fuser, load_times } = Networks::open(bundle, settings)?;
@@ -117,8 +117,8 @@ impl Scorer {
     /// Scores one utterance. Nothing is kept from the utterance before.
     ///
     /// # Errors
-    /// [`RuntimeError::Stage`] naming the stage; [`RuntimeError::Clip`] for a picture that cannot be decoded;
-    /// [`RuntimeError::Transcript`] for a transcript that does not fit the language model.
+    /// [`crate::RuntimeError::Stage`] naming the stage; [`crate::RuntimeError::Clip`] for a picture that cannot be decoded;
+    /// [`crate::RuntimeError::Transcript`] for a transcript that does not fit the language model.
     pub fn score(&mut self, utterance: Utterance<'_>) -> Result<Score> {
         let mut notes = Vec::new();
         let mut latency = Latency::default();
@@ -152,7 +152,7 @@ impl Scorer {
     /// Whether any of `pictures` shows a face.
     ///
     /// # Errors
-    /// [`RuntimeError::Clip`] for a picture that cannot be decoded.
+    /// [`crate::RuntimeError::Clip`] for a picture that cannot be decoded.
     pub fn sees_a_face(&mut self, pictures: &Pictures) -> Result<bool> {
         self.eye.sees_a_face(pictures.frames())
     }
@@ -202,7 +202,7 @@ impl Scorer {
     /// Runs WavLM alone on `samples` and gives the time of each operator kind.
     ///
     /// # Errors
-    /// [`RuntimeError::Stage`].
+    /// [`crate::RuntimeError::Stage`].
     pub fn profile_wavlm(&mut self, samples: &[f32]) -> Result<Vec<OperatorTime>> {
         self.ear.profile(samples)
     }
