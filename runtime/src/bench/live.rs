@@ -12,7 +12,7 @@ use crate::default_bundle::choose;
 use crate::live::faces::FaceRows;
 use crate::live::graph::Output;
 use crate::live::read::revised_score;
-use crate::live::score::first_score;
+use crate::live::score::{first_score, millis};
 use crate::live::session::Live;
 use crate::record::{BundleMark, LlmOutcome, Record};
 use crate::scorer::{Ear, Eye, Fuser, Networks, Reader, eye};
@@ -266,7 +266,7 @@ impl Serial {
         let start = Instant::now();
         let mut data = Vec::new();
         let mut rows = 0;
-        for frame in face.iter().cycle().take(if face.is_some() { count } else { 0 }) {
+        for frame in face.iter().cycle().take(count) {
             if let Some((_, crop)) = eye.look(frame)? {
                 data.extend(eye.embed(crop)?);
                 rows += 1;
@@ -284,8 +284,4 @@ impl Serial {
         }
         Ok(waits)
     }
-}
-
-fn millis(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
 }

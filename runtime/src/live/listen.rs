@@ -1,7 +1,6 @@
 //! The stage between the ring and the scorer: rate, level, utterances.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mien_capture::device::{SoundBlock, SoundReader};
@@ -53,7 +52,7 @@ pub(crate) struct ListenStage {
 
 impl ListenStage {
     /// Works until told to finish.
-    pub(crate) fn run(mut self, beat: impl Fn(), finished: &AtomicBool) {
+    pub(crate) fn run(mut self, beat: impl Fn()) {
         loop {
             beat();
             let told = self.wiring.tellings.pop();
@@ -75,7 +74,6 @@ impl ListenStage {
                 Some(Tell::Settings(settings)) => self.hearing.set_settings(settings),
                 Some(Tell::Finish) => {
                     self.step(HearingStep::End);
-                    finished.store(true, Ordering::Release);
                     return;
                 }
                 Some(Tell::Wipe(_)) | None => {}

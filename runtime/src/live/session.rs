@@ -35,6 +35,8 @@ use crate::record::LlmOutcome;
 use crate::scorer::{Networks, ScorerSettings};
 use crate::{Result, RuntimeError};
 
+/// How long the listener may take to have room for one more telling.
+const TELLING: Duration = Duration::from_secs(1);
 /// How long the end waits for the language model.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -46,7 +48,6 @@ pub struct Live {
     settings: ScorerSettings,
     bundle: Option<PathBuf>,
     stages: Mutex<Vec<JoinHandle<()>>>,
-    finished: Arc<AtomicBool>,
     stop: AtomicBool,
     reloading: Arc<AtomicBool>,
     muting: Mutex<()>,
@@ -115,13 +116,12 @@ impl Live {
             unwiped: false,
             silenced: 0,
         };
-        let finished = Arc::new(AtomicBool::new(false));
-        let (pulse, done) = (pulses.stage("listen"), Arc::clone(&finished));
+        let pulse = pulses.stage("listen");
         let ended = Arc::clone(&wiring);
         spawn(
             "listen",
             Box::new(move || {
-                listen.run(|| pulse.beat(), &done);
+                listen.run(|| pulse.beat());
                 pulse.end();
                 ended.listening_ended.store(true, Ordering::Release);
             }),
@@ -177,7 +177,6 @@ impl Live {
             settings,
             bundle: config.bundle.clone(),
             stages: Mutex::new(stages),
-            finished,
             stop: AtomicBool::new(false),
             reloading: Arc::default(),
             muting: Mutex::default(),
@@ -249,9 +248,15 @@ impl Live {
         json!({ "ok": true, "muted": muted, "closed": closed, "closing_ms": closing_ms })
     }
 
-    /// Tells the listener what must not be lost. Its queue holds eight and it takes fifty a second.
+    /// Tells the listener what must not be lost. Its queue holds eight and it takes fifty a second; one that takes none for
+    /// so long has broken down.
     fn tell(&self, what: impl Fn() -> Tell) {
-        while self.wiring.tellings.push(what()).is_some() && !self.finished.load(Ordering::Acquire) {
+        let deadline = Instant::now() + TELLING;
+        while self.wiring.tellings.push(what()).is_some() {
+            if Instant::now() > deadline {
+                log::error!("the listener does not take what it is told");
+                return;
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -354,7 +359,6 @@ impl Live {
         while let Some(output) = self.wiring.outputs.pop() {
             take(output);
         }
-        debug_assert!(self.finished.load(Ordering::Acquire) || Instant::now() > deadline);
     }
 }
 
