@@ -6,7 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mien_capture::device::{PictureDevice, RawPicture, SoundDevice, SoundLender};
-use mien_capture::quietly;
+use mien_capture::{CaptureError, quietly};
+
+use super::backoff::Absence;
 
 /// How often an open microphone is asked for a fault, and how soon a microphone is closed.
 const LOOK: Duration = Duration::from_millis(10);
@@ -18,8 +20,33 @@ pub(super) enum Phase {
     Opening,
     /// It is open; what it is called.
     Open(String),
-    /// It could not be opened, or broke; why.
-    Broken(String),
+    /// It could not be opened, or broke.
+    Broken(Fault),
+}
+
+/// Why an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The cause and what to do.
+    pub(super) reason: String,
+    /// Where the device is meanwhile.
+    pub(super) absence: Absence,
+}
+
+impl Fault {
+    /// A fault of a device that is there.
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), absence: Absence::Present }
+    }
+}
+
+impl From<CaptureError> for Fault {
+    fn from(error: CaptureError) -> Self {
+        let unknown = matches!(error, CaptureError::DeviceUnknown { .. } | CaptureError::DeviceAmbiguous { .. });
+        // Only Linux shows devices as nodes that are watched.
+        let absence = if unknown && cfg!(target_os = "linux") { Absence::Missing } else { Absence::Present };
+        Self { reason: error.to_string(), absence }
+    }
 }
 
 /// What an attempt's thread shares with the supervisor.
@@ -71,7 +98,7 @@ impl Opener {
     ///
     /// # Errors
     /// Why no thread could be started.
-    pub(super) fn start(&self) -> Result<Attempt, String> {
+    pub(super) fn start(&self) -> Result<Attempt, Fault> {
         let shared = Arc::new(Shared {
             phase: Mutex::new(Phase::Opening),
             stop: AtomicBool::new(false),
@@ -85,40 +112,41 @@ impl Opener {
         let work = move || {
             let end = match quietly(|| opener.run(&mine)) {
                 Ok(end) => end,
-                Err(_) => Err("the driver's library broke down".into()),
+                Err(_) => Err(Fault::new("the driver's library broke down")),
             };
-            mine.set(Phase::Broken(end.err().unwrap_or_else(|| "closed".into())));
+            mine.set(Phase::Broken(end.err().unwrap_or_else(|| Fault::new("closed"))));
         };
         let thread = std::thread::Builder::new()
             .name(name.into())
             .spawn(work)
-            .map_err(|e| format!("cannot start a thread: {e}"))?;
+            .map_err(|e| Fault::new(format!("cannot start a thread: {e}")))?;
         Ok(Attempt { shared, thread, since: Instant::now() })
     }
 
     /// Opens the device and keeps it until it breaks or is not wanted any longer.
-    fn run(&self, shared: &Shared) -> Result<(), String> {
+    fn run(&self, shared: &Shared) -> Result<(), Fault> {
         match self {
             Self::Sound(device, lender) => {
-                let sink = lender.lend().ok_or("the stream before still hangs in the driver and holds the ring")?;
+                let hangs = || Fault::new("the stream before still hangs in the driver and holds the ring");
+                let sink = lender.lend().ok_or_else(hangs)?;
                 let counters = Arc::clone(sink.counters());
-                let mut stream = device.open(sink).map_err(|e| e.to_string())?;
+                let mut stream = device.open(sink)?;
                 let before = counters.received();
                 shared.set(Phase::Open(stream.describe()));
                 while !shared.stopped() {
                     shared.data.store(counters.received().saturating_sub(before), Ordering::Relaxed);
                     if let Some(fault) = stream.fault() {
-                        return Err(fault.to_string());
+                        return Err(fault.into());
                     }
                     std::thread::sleep(LOOK);
                 }
                 Ok(())
             }
             Self::Pictures(device, sink) => {
-                let mut stream = device.open().map_err(|e| e.to_string())?;
+                let mut stream = device.open()?;
                 shared.set(Phase::Open(stream.describe()));
                 while !shared.stopped() {
-                    let picture = stream.next().map_err(|e| e.to_string())?;
+                    let picture = stream.next()?;
                     shared.data.fetch_add(1, Ordering::Relaxed);
                     // A thread that was left behind may wake up with a picture that nobody wants any longer.
                     if !shared.stopped() {

@@ -4,10 +4,22 @@ use std::time::Duration;
 
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(250);
-/// The longest wait.
-const LONGEST: Duration = Duration::from_secs(8);
+/// The longest wait for a device that is missing: its return shows, and ends the wait.
+const LONGEST_MISSING: Duration = Duration::from_secs(8);
+/// The longest wait for a device that is there and cannot be had. Nothing tells when it can, so the next attempt must find it:
+/// with the jitter and the time to open, it is back within five seconds.
+const LONGEST_PRESENT: Duration = Duration::from_millis(3500);
 /// How far a wait may be off, either way: devices that failed together are not tried together for ever.
 const JITTER: f64 = 0.2;
+
+/// What is known of a device that cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// It is not there; when it comes, its node shows it.
+    Missing,
+    /// It is there, in use or broken, or it is somewhere where nothing shows: a sound server.
+    Present,
+}
 
 /// Waits that double, for ever.
 #[derive(Debug)]
@@ -22,8 +34,12 @@ impl Backoff {
     }
 
     /// The next wait.
-    pub(super) fn next(&mut self) -> Duration {
-        let wait = FIRST.saturating_mul(1 << self.doublings.min(5)).min(LONGEST);
+    pub(super) fn next(&mut self, absence: Absence) -> Duration {
+        let longest = match absence {
+            Absence::Missing => LONGEST_MISSING,
+            Absence::Present => LONGEST_PRESENT,
+        };
+        let wait = FIRST.saturating_mul(1 << self.doublings.min(5)).min(longest);
         self.doublings = (self.doublings + 1).min(5);
         wait.mul_f64(1.0 + JITTER * (2.0 * self.random.f64() - 1.0))
     }
@@ -39,15 +55,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_to_eight_seconds_with_jitter_and_begin_anew() {
-        let mut backoff = Backoff::new(fastrand::Rng::with_seed(1));
-        for expected in [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0] {
-            let wait = backoff.next().as_secs_f64();
-            assert!((wait / expected - 1.0).abs() <= 0.2001, "{wait} instead of {expected}");
+    fn waits_double_with_jitter_to_what_the_absence_allows_and_begin_anew() {
+        for (absence, expected) in [
+            (Absence::Missing, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]),
+            (Absence::Present, [0.25, 0.5, 1.0, 2.0, 3.5, 3.5, 3.5, 3.5]),
+        ] {
+            let mut backoff = Backoff::new(fastrand::Rng::with_seed(1));
+            for expected in expected {
+                let wait = backoff.next(absence).as_secs_f64();
+                assert!((wait / expected - 1.0).abs() <= 0.2001, "{wait} instead of {expected}");
+            }
+            let longest = expected[7];
+            let late: Vec<f64> = (0..100).map(|_| backoff.next(absence).as_secs_f64()).collect();
+            assert!(late.iter().any(|w| *w < 0.9 * longest) && late.iter().any(|w| *w > 1.1 * longest));
+            backoff.reset();
+            assert!(backoff.next(absence) < Duration::from_millis(301));
         }
-        let late: Vec<Duration> = (0..100).map(|_| backoff.next()).collect();
-        assert!(late.iter().any(|w| w.as_secs_f64() < 7.0) && late.iter().any(|w| w.as_secs_f64() > 9.0));
-        backoff.reset();
-        assert!(backoff.next() < Duration::from_millis(301));
+    }
+
+    #[test]
+    fn a_device_that_is_there_is_tried_within_five_seconds_whatever_went_before() {
+        let mut backoff = Backoff::new(fastrand::Rng::with_seed(2));
+        for _ in 0..10 {
+            backoff.next(Absence::Missing);
+        }
+        assert!((0..1000).all(|_| backoff.next(Absence::Present) < Duration::from_millis(4500)));
     }
 }

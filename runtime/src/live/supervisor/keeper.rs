@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use mien_capture::SessionClock;
 use mien_capture::device::{DeviceKind, DeviceState};
 
-use super::attempt::{Attempt, Opener, Phase};
-use super::backoff::Backoff;
+use super::attempt::{Attempt, Fault, Opener, Phase};
+use super::backoff::{Absence, Backoff};
 use super::state::{Action, Event, next};
 use super::status::{DeviceChange, DeviceLimits, DeviceStatus};
 
@@ -98,16 +98,16 @@ impl Keeper {
         let (phase, data, since) = (attempt.phase(), attempt.data(), attempt.since);
         let mut changes = Vec::new();
         match phase {
-            Phase::Broken(reason) => {
+            Phase::Broken(fault) => {
                 self.status.faults += 1;
-                changes.extend(self.take(Event::Fault, Some(reason)));
+                changes.extend(self.take(Event::Fault, Some(fault)));
                 return changes;
             }
             Phase::Opening => {
                 if since.elapsed() > self.limits.open {
                     let reason = format!("opening takes longer than {:.1} s", self.limits.open.as_secs_f64());
                     self.status.faults += 1;
-                    changes.extend(self.take(Event::Overdue, Some(reason)));
+                    changes.extend(self.take(Event::Overdue, Some(Fault::new(reason))));
                 }
                 return changes;
             }
@@ -136,13 +136,13 @@ impl Keeper {
         if self.data_at.elapsed() > limit {
             let reason = format!("nothing came for {:.1} s", self.data_at.elapsed().as_secs_f64());
             self.status.faults += 1;
-            changes.extend(self.take(Event::Silent, Some(reason)));
+            changes.extend(self.take(Event::Silent, Some(Fault::new(reason))));
         }
         changes
     }
 
     /// Goes through the table; gives the change if it is worth telling.
-    fn take(&mut self, event: Event, reason: Option<String>) -> Option<DeviceChange> {
+    fn take(&mut self, event: Event, fault: Option<Fault>) -> Option<DeviceChange> {
         let from = self.status.state;
         let (to, action) = next(from, event);
         match action {
@@ -151,11 +151,11 @@ impl Keeper {
                 self.retry_at = None;
                 if self.leaving.len() >= MOST_ABANDONED {
                     let reason = format!("{MOST_ABANDONED} attempts hang in the driver; waiting for one to end");
-                    return self.wait(reason);
+                    return self.wait(Fault::new(reason));
                 }
                 match self.opener.start() {
                     Ok(attempt) => self.attempt = Some(attempt),
-                    Err(reason) => return self.wait(reason),
+                    Err(fault) => return self.wait(fault),
                 }
             }
             Action::Close | Action::Retry => {
@@ -166,7 +166,7 @@ impl Keeper {
                 self.open_since = None;
                 self.retry_at = None;
                 if action == Action::Retry {
-                    self.schedule();
+                    self.schedule(fault.as_ref().map_or(Absence::Present, |fault| fault.absence));
                 }
             }
         }
@@ -175,22 +175,23 @@ impl Keeper {
         }
         self.status.state = to;
         self.status.since = self.clock.now();
-        self.status.reason = if to == DeviceState::Running { None } else { reason.or(self.status.reason.take()) };
+        self.status.reason =
+            if to == DeviceState::Running { None } else { fault.map(|f| f.reason).or(self.status.reason.take()) };
         self.tell(from)
     }
 
-    fn schedule(&mut self) {
-        let wait = if self.impatient { Duration::ZERO } else { self.backoff.next() };
+    fn schedule(&mut self, absence: Absence) {
+        let wait = if self.impatient { Duration::ZERO } else { self.backoff.next(absence) };
         self.retry_at = Some(Instant::now() + wait);
     }
 
     /// No attempt can be made now.
-    fn wait(&mut self, reason: String) -> Option<DeviceChange> {
+    fn wait(&mut self, fault: Fault) -> Option<DeviceChange> {
         let from = self.status.state;
-        self.schedule();
+        self.schedule(fault.absence);
         self.status.state = DeviceState::Reopening;
         self.status.since = self.clock.now();
-        self.status.reason = Some(reason);
+        self.status.reason = Some(fault.reason);
         self.tell(from)
     }
 

@@ -1,7 +1,7 @@
 //! Devices that are there and cannot be had: in use, forbidden, without a format that can be read.
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use v4l::Device;
@@ -14,6 +14,8 @@ use crate::feeder::Feeder;
 use crate::report::Report;
 use crate::session::{Session, mien};
 
+/// How long the devices stay in use: longer than the longest wait between two attempts to open one.
+const IN_USE: Duration = Duration::from_secs(12);
 /// A user and a group that no device belongs to.
 const NOBODY: u32 = 65_534;
 
@@ -47,11 +49,12 @@ fn busy(report: &mut Report) -> Result<()> {
     let mut session = Session::start("busy", &configuration(TEST_CAMERA), &["--no-llm"])?;
     refused(&mut session, report, "microphone", start, &["fuser"])?;
     refused(&mut session, report, "camera", start, &["fuser"])?;
+    std::thread::sleep(IN_USE.saturating_sub(start.elapsed()));
     recorder.kill()?;
     recorder.wait()?;
     drop(stream);
     drop(device);
-    // Nothing tells that a device is free: the next attempt finds it, after the waits that have grown so far.
+    // Nothing tells that a device is free: the next attempt finds it, after waits that have grown to their longest.
     let free = Instant::now();
     for device in ["microphone", "camera"] {
         let running = session.change(device, &["running"], free)?;

@@ -1,4 +1,5 @@
-//! A camera that is unplugged and plugged in again: for a moment, its node staying; and for long, its node going and coming.
+//! A camera that is unplugged for long and plugged in again: its node staying, so that nothing tells of its return; and its node going
+//! and coming.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,8 @@ use crate::faults::{CAMERA, gone, unplug};
 use crate::report::Report;
 use crate::session::Session;
 
-/// How long the camera is away with its node in place. Nothing tells of its return then: the next attempt finds it.
-const SHORT: Duration = Duration::from_secs(2);
-/// How long it is away with its node: longer than the longest wait between two attempts to open it.
-const LONG: Duration = Duration::from_secs(12);
+/// How long the camera is away each time: longer than the longest wait between two attempts to open it.
+const AWAY: Duration = Duration::from_secs(12);
 
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     let start = Instant::now();
@@ -23,7 +22,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let since = Instant::now();
     let unplugged = unplug(&test_camera_node()?)?;
     seen(&mut session, report, "Disconnect", "camera", (since, CAMERA_SEEN))?;
-    std::thread::sleep(SHORT.saturating_sub(since.elapsed()));
+    std::thread::sleep(AWAY.saturating_sub(since.elapsed()));
     let returned = Instant::now();
     drop(unplugged);
     back(&mut session, report, "camera", (since, returned))?;
@@ -35,7 +34,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     seen(&mut session, report, "node removed", "camera", (since, CAMERA_SEEN))?;
     reduced(&records, report);
     gone(&answer)?;
-    std::thread::sleep(LONG.saturating_sub(since.elapsed()));
+    std::thread::sleep(AWAY.saturating_sub(since.elapsed()));
     let returned = Instant::now();
     CAMERA.bind()?;
     back(&mut session, report, "camera", (since, returned))?;
