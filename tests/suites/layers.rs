@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-capture", &[]),
     ("mien-models", &["mien-capture"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
+    ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),
     ("mien-targets", &[]),
     ("xtask", &[]),
@@ -64,5 +65,8 @@ fn nothing_on_the_device_can_reach_a_network() {
     assert!(names.contains(&"tract-core"), "the tree is not the device's: {tree}");
     for name in NEVER_ON_THE_DEVICE {
         assert!(!names.contains(name), "{name} is in the device's tree");
+    }
+    for name in ["mien-trainer", "burn"] {
+        assert!(!names.contains(&name), "{name} is in the device's tree: training belongs on the workstation");
     }
 }

@@ -47,6 +47,25 @@ pub(crate) fn fixtures(rest: &[String]) -> Result<()> {
     run(&python, &["tests/reference/torch_fixtures.py", folder])
 }
 
+/// `cargo xtask golden-training FILL.PY`: what PyTorch gives for the trainer's gradients and optimiser, anew.
+pub(crate) fn golden_training(rest: &[String]) -> Result<()> {
+    let [fill] = rest else { bail!("usage: cargo xtask golden-training PATH/TO/fill.py") };
+    let python = python(&["numpy", "torch", "safetensors"])?;
+    let (golden, out) = ("tests/golden/fusion.safetensors", "trainer/tests/golden/training.safetensors");
+    run(&python, &["tests/reference/golden_training.py", fill, golden, out])
+}
+
+/// `cargo xtask bench-train`: a training step against PyTorch's; arguments are handed to the script.
+pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
+    setup::run(Need::Demo)?;
+    run(&cargo(), &["build", "--release", "--locked", "--package", "mien-trainer", "--example", "bench_step"])?;
+    let python = python(&["numpy", "torch"])?;
+    let bench = target().join("release/examples/bench_step").display().to_string();
+    let mut args = vec!["tests/reference/bench_train.py".to_owned(), bench];
+    args.extend_from_slice(rest);
+    run(&python, &args)
+}
+
 /// A Python in the project's own virtual environment that has `packages`.
 fn python(packages: &[&str]) -> Result<String> {
     let venv = root().join(".venv");

@@ -24,6 +24,8 @@ cargo xtask COMMAND
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
   soak          the live path in real time from looped files: --minutes N [-- arguments of mien run]
   device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
+  bench-train   time a training step against PyTorch's (Python, from PyPI); options: --batch --rows --steps --rounds
+  golden-training F   write the trainer's golden file anew (Python, from PyPI); F: the reference fill.py
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
 
@@ -40,6 +42,8 @@ fn main() -> Result<()> {
         Some("true-size") => demo::true_size(&rest),
         Some("soak") => soak::soak(&rest),
         Some("device-test") => device_test::device_test(&rest),
+        Some("bench-train") => check::bench_train(&rest),
+        Some("golden-training") => check::golden_training(&rest),
         Some("fixtures") => check::fixtures(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

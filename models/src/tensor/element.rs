@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 
 /// Type of a stored tensor's elements, little-endian.
@@ -84,6 +85,31 @@ pub(super) fn floats<'a>(element: ElementType, bytes: &'a [u8], walk: Walk<'_>) 
         _ => None,
     }?;
     Some(Cow::Owned(values))
+}
+
+/// Writes the elements of `bytes`, in order, into `out` as f32; `None` when the type is no float type or the counts differ.
+pub(super) fn copy_floats(element: ElementType, bytes: &[u8], out: &mut [f32]) -> Option<()> {
+    if bytes.len() != out.len().checked_mul(element.size()?)? {
+        return None;
+    }
+    match element {
+        ElementType::F32 => fill(bytes, out, f32::from_le_bytes),
+        // The processor converts eight at once when it is given slices.
+        ElementType::F16 => match bytemuck::try_cast_slice::<u8, u16>(bytes) {
+            Ok(bits) if cfg!(target_endian = "little") => bits.reinterpret_cast::<f16>().convert_to_f32_slice(out),
+            _ => fill(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
+        },
+        ElementType::Bf16 => fill(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
+        ElementType::F64 => fill(bytes, out, |b| f64::from_le_bytes(b) as f32),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn fill<const N: usize>(bytes: &[u8], out: &mut [f32], convert: impl Fn([u8; N]) -> f32) {
+    for (out, &b) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *out = convert(b);
+    }
 }
 
 /// The elements as i64; `None` when the type is no integer type or the walk leaves the buffer.

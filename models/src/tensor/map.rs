@@ -8,8 +8,10 @@ use std::path::Path;
 use crate::{ModelError, Result};
 
 /// A read-only map of a whole file; pages are read when they are touched and are shared with other processes.
+///
+/// The file must not be changed in place while it is mapped; replace it by renaming.
 #[derive(Debug)]
-pub(crate) struct FileMap {
+pub struct FileMap {
     map: memmap2::Mmap,
 }
 
@@ -18,7 +20,7 @@ impl FileMap {
     ///
     /// # Errors
     /// Io when it cannot be opened or mapped (a folder, a pipe).
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         // Asked before opening: opening a pipe would wait for a writer for ever.
         let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
         if !metadata.is_file() {

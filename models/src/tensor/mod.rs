@@ -9,7 +9,7 @@ mod foreign;
 pub mod formula;
 mod map;
 mod named;
-mod pickle;
+pub mod pickle;
 mod safetensors_file;
 mod state_dict;
 mod stored;
@@ -17,5 +17,6 @@ mod torch_zip;
 mod write;
 
 pub use dense::Tensor;
+pub use map::FileMap;
 pub use named::{NamedTensors, TensorSpec};
 pub use write::write_safetensors;

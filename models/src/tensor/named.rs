@@ -228,6 +228,35 @@ impl NamedTensors {
         }
     }
 
+    /// Writes elements of `name` into `out` as f32, from the row-major flat index `first` on. Only these are read from
+    /// the file, so rows of a tensor that is larger than memory can be had. NaN and infinities are not looked for.
+    ///
+    /// # Errors
+    /// MissingTensor; Contract when the stretch leaves the tensor, or for elements that are no floats in one block
+    /// (integers, transposed views, formula weights).
+    pub fn read_into(&self, name: &str, first: usize, out: &mut [f32]) -> Result<()> {
+        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name, &[]))?;
+        let copied = match &entry.data {
+            Data::Formula { .. } => None,
+            Data::Owned(values) => first
+                .checked_add(out.len())
+                .and_then(|end| values.get(first..end))
+                .map(|values| out.copy_from_slice(values)),
+            Data::Stored(stored) => stored.copy_floats(first, out),
+        };
+        copied.ok_or_else(|| ModelError::Contract {
+            model: self.origin.clone(),
+            tensor: name.into(),
+            expected: format!("floats in one block, {} of them from number {first} on", out.len()),
+            found: format!("shape {:?} of type {}", entry.shape, entry.data.element()),
+        })
+    }
+
+    /// Type of the elements of `name` as this crate names it ("f16", "i64", ...), if it is there.
+    pub fn element_type(&self, name: &str) -> Option<String> {
+        self.tensors.get(name).map(|entry| entry.data.element().to_string())
+    }
+
     /// The elements of an integer tensor (token ids, counters), row-major.
     ///
     /// # Errors

@@ -94,8 +94,8 @@ pub(super) struct StateDict<'a> {
 /// # Errors
 /// A phrase when there is none, or a tensor is described wrongly.
 pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<StateDict<'a>, String> {
-    let Some(top) = pairs(pickle, pickle.root) else {
-        return Err(match &pickle[pickle.root] {
+    let Some(top) = pairs(pickle, pickle.root()) else {
+        return Err(match &pickle[pickle.root()] {
             Value::Object { callable, .. } => {
                 let (module, name) = pickle.global(*callable).unwrap_or(("an", "unknown class"));
                 format!("it holds an object of class {module:?}.{name:?}, not a dict of tensors")
@@ -124,7 +124,7 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<StateDict<'a>, String> {
 fn pairs(pickle: &Pickle<'_>, id: ValueId) -> Option<Vec<(ValueId, ValueId)>> {
     match &pickle[id] {
         Value::Dict(items) => Some(items.clone()),
-        Value::Object { callable, arguments, items } => {
+        Value::Object { callable, arguments, items, .. } => {
             if pickle.global(*callable)? != ("collections", "OrderedDict") {
                 return None;
             }

@@ -58,6 +58,18 @@ impl Stored {
         element::floats(self.element, self.region.bytes(), self.walk(shape))
     }
 
+    /// Writes the elements from `first` on into `out`, as f32; `None` for a view, elements that are no floats, and a
+    /// stretch that leaves the tensor.
+    pub(super) fn copy_floats(&self, first: usize, out: &mut [f32]) -> Option<()> {
+        if self.view.is_some() {
+            return None;
+        }
+        let size = self.element.size()?;
+        let start = first.checked_mul(size)?;
+        let end = start.checked_add(out.len().checked_mul(size)?)?;
+        element::copy_floats(self.element, self.region.bytes().get(start..end)?, out)
+    }
+
     /// Elements as i64, row-major; `None` when the element type is no integer type.
     pub(super) fn integers(&self, shape: &[usize]) -> Option<Vec<i64>> {
         element::integers(self.element, self.region.bytes(), self.walk(shape))

@@ -5,6 +5,7 @@ mod checks;
 mod crafted;
 mod damage;
 mod formula_weights;
+mod rows;
 mod torch_files;
 mod writing;
 

@@ -143,8 +143,8 @@ impl<'a> Machine<'a> {
     }
 
     fn push_bytes(&mut self, length: usize) -> Step {
-        self.take(length)?;
-        self.push(Value::Opaque)
+        let bytes = self.take(length)?;
+        self.push(Value::Bytes(bytes))
     }
 
     /// An integer of any length, little-endian two's complement.
@@ -158,7 +158,7 @@ impl<'a> Machine<'a> {
     }
 
     fn push_object(&mut self, callable: ValueId, arguments: ValueId) -> Step {
-        self.push(Value::Object { callable, arguments, items: vec![] })
+        self.push(Value::Object { callable, arguments, state: None, items: vec![] })
     }
 
     fn memoize(&mut self, key: u32) -> Step {
@@ -217,8 +217,13 @@ impl<'a> Machine<'a> {
                 self.push_id(top)
             }
             // NONE, NEWTRUE, NEWFALSE, BINFLOAT
-            b'N' | 0x88 | 0x89 => self.push(Value::Opaque),
-            b'G' => self.push_bytes(8),
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'G' => {
+                let bits = self.array()?;
+                self.push(Value::Float(f64::from_be_bytes(bits)))
+            }
             // BININT, BININT1, BININT2, LONG1, LONG4
             b'J' => {
                 let n = i32::from_le_bytes(self.array()?);
@@ -334,10 +339,14 @@ impl<'a> Machine<'a> {
                 let (_keywords, arguments, callable) = (self.pop()?, self.pop()?, self.pop()?);
                 self.push_object(callable, arguments)
             }
-            // BUILD: the state of an object that nobody built
+            // BUILD: noted with the object that nobody built
             b'b' => {
-                self.pop()?;
-                self.top().map(|_| None)
+                let given = self.pop()?;
+                let top = self.top()?;
+                if let Some(Value::Object { state, .. }) = self.values.get_mut(top.0 as usize) {
+                    *state = Some(given);
+                }
+                Ok(None)
             }
             // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
             b'q' => {
@@ -365,7 +374,7 @@ impl<'a> Machine<'a> {
                 let id = self.pop()?;
                 self.push(Value::Persistent(id))
             }
-            _ => Err("an instruction that no file written by torch.save contains"),
+            _ => Err("an instruction that none of the formats read here contains"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Python pickles (protocols 2 to 5) as a graph of values, without executing anything.
 //!
 //! A pickle is a program for a stack machine whose instructions may call any importable function. This machine keeps
-//! such calls as data: [`Value::Object`] names the callable and its arguments, and the reader of a format decides
-//! which few of them mean something. Values live in one arena and refer to each other by index, so nesting depth and
+//! such calls as data: [`Value::Object`] names the callable, its arguments and its state, and the reader of a format
+//! decides which few of them mean something. Values live in one arena and refer to each other by index, so nesting depth and
 //! cycles cost nothing and no walk recurses.
 
 mod machine;
@@ -11,45 +11,63 @@ use std::ops::Index;
 
 use machine::Machine;
 
-/// Longest program that is read; tensors lie outside of it. A state dict of 500 tensors needs 60 kB.
+/// Longest program that [`Pickle::parse`] reads; tensors lie outside of it. A state dict of 500 tensors needs 60 kB.
 pub(super) const LONGEST_PROGRAM: usize = 16 << 20;
 
 /// Position of a value in its [`Pickle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ValueId(u32);
+pub struct ValueId(u32);
 
-/// A value; strings borrow from the program.
+/// A value; strings and bytes borrow from the program.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// `None`
+    None,
+    /// `True` or `False`
+    Bool(bool),
+    /// An integer that 64 bits hold.
     Int(i64),
+    /// A float.
+    Float(f64),
+    /// Text.
     Str(&'a str),
+    /// Bytes or a byte array.
+    Bytes(&'a [u8]),
+    /// A tuple.
     Tuple(Vec<ValueId>),
+    /// A list.
     List(Vec<ValueId>),
     /// Key and value pairs in the order of insertion; a later pair replaces an earlier one with the same key.
     Dict(Vec<(ValueId, ValueId)>),
     /// An importable name: a class or a function.
     Global {
+        /// Where it is imported from.
         module: &'a str,
+        /// What is imported.
         name: &'a str,
     },
-    /// The result of a call that was not made, with the pairs that were stored into it afterwards.
+    /// The result of a call that was not made.
     Object {
+        /// What was to be called.
         callable: ValueId,
+        /// What it was to be given, as a tuple.
         arguments: ValueId,
+        /// What the object was to be brought into afterwards (`__setstate__`).
+        state: Option<ValueId>,
+        /// The pairs that were stored into it afterwards.
         items: Vec<(ValueId, ValueId)>,
     },
     /// An object outside of the program, known by its id.
     Persistent(ValueId),
-    /// None, a bool, a float, bytes, a set, a large integer: things that no reader here asks for.
+    /// A set, an integer of more than 64 bits, text that is no UTF-8: things that no reader asks for.
     Opaque,
 }
 
 /// The values that a program built.
 #[derive(Debug)]
-pub(super) struct Pickle<'a> {
+pub struct Pickle<'a> {
     values: Vec<Value<'a>>,
-    /// The value that the program returns.
-    pub(super) root: ValueId,
+    root: ValueId,
 }
 
 impl<'a> Index<ValueId> for Pickle<'a> {
@@ -65,21 +83,45 @@ impl<'a> Pickle<'a> {
     ///
     /// # Errors
     /// What is wrong and at which byte, as a phrase.
-    pub(super) fn parse(program: &'a [u8]) -> Result<Self, String> {
+    pub fn parse(program: &'a [u8]) -> Result<Self, String> {
         if program.len() > LONGEST_PROGRAM {
             return Err(format!("the pickle takes {} bytes, at most {LONGEST_PROGRAM} are read", program.len()));
         }
+        Self::parse_mapped(program)
+    }
+
+    /// As [`Pickle::parse`] for a program of any length: one that lies in a memory map, with arrays of gigabytes in it.
+    /// The number of values is limited all the same.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte, as a phrase.
+    pub fn parse_mapped(program: &'a [u8]) -> Result<Self, String> {
         Machine::new(program).run()
     }
 
-    pub(super) fn text(&self, id: ValueId) -> Option<&'a str> {
+    /// The value that the program returns.
+    pub fn root(&self) -> ValueId {
+        self.root
+    }
+
+    /// Every class and function that the program names, as module and name, whether it is used or not.
+    pub fn globals(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Global { module, name } => Some((*module, *name)),
+            _ => None,
+        })
+    }
+
+    /// The text `id`, if it is one.
+    pub fn text(&self, id: ValueId) -> Option<&'a str> {
         match self[id] {
             Value::Str(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn tuple(&self, id: ValueId) -> Option<&[ValueId]> {
+    /// The items of the tuple `id`, if it is one.
+    pub fn tuple(&self, id: ValueId) -> Option<&[ValueId]> {
         match &self[id] {
             Value::Tuple(items) => Some(items),
             _ => None,
@@ -87,7 +129,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// A number that cannot be negative: a size, an offset, a stride.
-    pub(super) fn size(&self, id: ValueId) -> Option<usize> {
+    pub fn size(&self, id: ValueId) -> Option<usize> {
         match self[id] {
             Value::Int(n) => usize::try_from(n).ok(),
             _ => None,
@@ -95,11 +137,12 @@ impl<'a> Pickle<'a> {
     }
 
     /// A tuple of sizes.
-    pub(super) fn sizes(&self, id: ValueId) -> Option<Vec<usize>> {
+    pub fn sizes(&self, id: ValueId) -> Option<Vec<usize>> {
         self.tuple(id)?.iter().map(|&item| self.size(item)).collect()
     }
 
-    pub(super) fn global(&self, id: ValueId) -> Option<(&'a str, &'a str)> {
+    /// Module and name of the class or function `id`, if it is one.
+    pub fn global(&self, id: ValueId) -> Option<(&'a str, &'a str)> {
         match self[id] {
             Value::Global { module, name } => Some((module, name)),
             _ => None,

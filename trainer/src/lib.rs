@@ -1,0 +1,15 @@
+//! The workstation's program: corpora in, trained fusion networks out.
+//!
+//! Folders in the order of the data's way: [`data`] gives batches; [`model`] is UMCA with MIA for training;
+//! [`objective`] is what is minimised; [`train`] runs steps, epochs, seeds and checkpoints;
+//! [`evaluate`] measures what came of it.
+
+pub mod data;
+pub mod error;
+pub mod evaluate;
+mod hash;
+pub mod model;
+pub mod objective;
+pub mod train;
+
+pub use error::{Result, TrainerError};

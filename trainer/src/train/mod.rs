@@ -1,0 +1,29 @@
+//! Training: steps, epochs, seeds, checkpoints (spec section 6).
+//!
+//! A run is a pure function of experiment, corpus and seed on the CPU: dropout is drawn per step, the order of clips per
+//! epoch, and a checkpoint holds everything else. So a run that was killed at any moment ends in the same bits.
+
+mod adam;
+mod checkpoint;
+mod device;
+mod experiment;
+mod log;
+mod order;
+mod report;
+mod run;
+mod schedule;
+mod seeds;
+mod state;
+mod step;
+
+pub use adam::{Adam, Optimiser};
+pub use device::device;
+pub use experiment::{Experiment, FILE as EXPERIMENT_FILE, Network, Selection, Training};
+pub use log::FILE as LOG_FILE;
+pub use order::Ordering;
+pub use report::{EpochDone, Report, Silent, StepDone};
+pub use run::{Outcome, WEIGHTS as WEIGHTS_FILE};
+pub use schedule::Schedule;
+pub use seeds::{RESULT as RESULT_FILE, SeedResult, Summary, resume, saved, seed_folder, train};
+pub use state::{Best, Errors, State, VERSION as CHECKPOINT_VERSION};
+pub use step::{Learner, Place, flows, valences};

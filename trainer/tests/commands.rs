@@ -1,0 +1,126 @@
+//! The program's data commands as a user runs them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mien-train")).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a command that must succeed prints.
+fn printed(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What a command that must fail says.
+fn refused(args: &[&str]) -> String {
+    let output = run(args);
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.starts_with("mien-train: ") && said.trim().lines().count() == 1, "{said}");
+    said
+}
+
+#[test]
+fn a_corpus_is_imported_shown_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store").display().to_string();
+    let corpus = fixture("authors").display().to_string();
+    assert!(printed(&["import", &corpus, "--out", &store]).contains("train 4, valid 2, test 3"));
+    let json: serde_json::Value = serde_json::from_str(&printed(&["data", "info", &store, "--json"])).unwrap();
+    assert_eq!(json["splits"][0]["clips"], 4);
+    assert_eq!(json["splits"][0]["videos"], 3);
+    assert_eq!(json["modalities"]["simulated"]["width"], 6);
+    assert_eq!(json["splits"][2]["labels"]["zero"], 1);
+    assert!(printed(&["data", "check", &store]).contains("whole, and its splits are apart"));
+    assert!(refused(&["import", &corpus, "--out", &store]).contains("something stands there"));
+
+    let rows = folder.path().join("store/test.video.safetensors");
+    let mut bytes = std::fs::read(&rows).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&rows, bytes).unwrap();
+    let output = run(&["data", "check", &store]);
+    assert!(!output.status.success());
+    assert!(text(&output.stdout).contains("FAULT") && text(&output.stdout).contains("test.video.safetensors"));
+}
+
+#[test]
+fn layouts_are_told_apart_and_splits_that_leak_fail_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("mmsa").display().to_string();
+    printed(&["import", &fixture("mmsa/unaligned.pkl").display().to_string(), "--out", &store, "--rows", "f32"]);
+    assert!(printed(&["data", "info", &store]).contains("MMSA"));
+
+    // One video in two splits.
+    let root = folder.path().join("plain");
+    for (modality, folder) in
+        [("audio", "wavlm-large-FRA_-5"), ("text", "vicuna-7b-v1.5-FRA-wavlm2vicuna-half-gt"), ("video", "manet_FRA")]
+    {
+        std::fs::create_dir_all(root.join(modality)).unwrap();
+        let from = fixture("authors/features_mosei").join(folder);
+        for id in ["a_b-c_0", "a_b-c_1", "end_0"] {
+            let name = format!("{id}.npy");
+            if from.join(&name).exists() {
+                std::fs::copy(from.join(&name), root.join(modality).join(&name)).unwrap();
+            } else {
+                let target = root.join(modality).join(id);
+                std::fs::create_dir_all(&target).unwrap();
+                for frame in std::fs::read_dir(from.join(id)).unwrap() {
+                    let frame = frame.unwrap();
+                    std::fs::copy(frame.path(), target.join(frame.file_name())).unwrap();
+                }
+            }
+        }
+    }
+    std::fs::write(root.join("clips.csv"), "id,split,label\na_b-c_0,train,1\na_b-c_1,valid,0\nend_0,test,-1\n")
+        .unwrap();
+    let store = folder.path().join("leaking").display().to_string();
+    printed(&["import", &root.display().to_string(), "--out", &store]);
+    let output = run(&["data", "check", &store]);
+    assert!(!output.status.success());
+    assert!(text(&output.stdout).contains("LEAK: 1 videos are in train and valid (1 clips of valid): a_b-c"));
+    assert!(printed(&["data", "check", &store, "--allow-leaks"]).contains("not apart"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_leaves_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    // A limit on file sizes stands in for a full disk: the write fails in the middle, with an error and not a signal.
+    let script = r#"trap '' XFSZ; ulimit -f 1; exec "$0" "$@""#;
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_mien-train"), "import"])
+        .arg(fixture("authors"))
+        .arg("--out")
+        .arg(&store)
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("cannot write") && said.contains("disk has room"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn wrong_requests_are_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x").display().to_string();
+    assert!(refused(&["import", "no/such/corpus", "--out", &out]).contains("label_official.npz"));
+    assert!(refused(&["data", "info", "no/such/store"]).contains("store.json"));
+    assert!(refused(&["evaluate", "no/such/run"]).contains("no/such/run"));
+    let pickle = fixture("mmsa/aligned.pkl").display().to_string();
+    assert!(refused(&["import", &pickle, "--out", &out, "--labels", "l.npz"]).contains("--layout authors"));
+    assert!(refused(&["import", &fixture("labels/foreign.npz").display().to_string(), "--out", &out]).contains("MMSA"));
+    let output = run(&["import", &pickle, "--out", &out, "--features", "smell=x"]);
+    assert!(text(&output.stderr).contains("audio, text, simulated or video"));
+}
