@@ -123,7 +123,7 @@ def rmse(a, b):
 def rnc(features, labels, temperature=2.0, tolerance=1e-4):
     """Rank-N-contrast without a loop: mask[i, j, k] says whether k is in the set of (i, j)."""
     n = len(labels)
-    others = ~torch.eye(n, dtype=torch.bool)
+    others = ~torch.eye(n, dtype=torch.bool, device=labels.device)
     apart = (labels[:, None] - labels[None, :]).abs()
     squares = ((features[:, None] - features[None, :]) ** 2).sum(-1)
     zero = squares == 0

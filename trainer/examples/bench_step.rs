@@ -1,6 +1,6 @@
 //! Times training steps at true size on formula data; prints seconds and peak memory as one JSON line.
 //!
-//! usage: bench_step BATCH AUDIO_ROWS TEXT_ROWS VIDEO_ROWS STEPS
+//! usage: bench_step BATCH AUDIO_ROWS TEXT_ROWS VIDEO_ROWS STEPS [DEVICE [PRECISION]]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Instant;
@@ -43,7 +43,10 @@ fn main() {
         video: stream("video", clips, video, c.video),
         labels: (0..clips).map(|i| (i % 19) as f32 / 3.0 - 3.0).collect(),
     };
-    let mut learner = Learner::new(&Experiment::default(), None, 42, &device).unwrap();
+    let precision = arguments.get(6).map_or("f32", String::as_str);
+    let experiment =
+        Experiment::default().with_settings(&[format!("training.precision = \"{precision}\"")]).unwrap();
+    let mut learner = Learner::new(&experiment, None, 42, &device).unwrap();
     learner.step(&batch, Place { epoch: 0, step: 0 }).unwrap();
     let mut wall = Vec::new();
     let cpu_before = cpu();

@@ -142,6 +142,16 @@ pub enum TrainerError {
         /// Its value now.
         now: String,
     },
+
+    // --- bundles ---
+    /// A trained network cannot be put into a bundle.
+    #[error("bundle {}: {reason}", path.display())]
+    Export {
+        /// The bundle.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
 }
 
 impl TrainerError {

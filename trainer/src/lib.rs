@@ -2,11 +2,12 @@
 //!
 //! Folders in the order of the data's way: [`data`] gives batches; [`model`] is UMCA with MIA for training;
 //! [`objective`] is what is minimised; [`train`] runs steps, epochs, seeds and checkpoints;
-//! [`evaluate`] measures what came of it.
+//! [`evaluate`] measures what came of it; [`export`] takes it to a device.
 
 pub mod data;
 pub mod error;
 pub mod evaluate;
+pub mod export;
 mod hash;
 pub mod model;
 pub mod objective;

@@ -10,7 +10,7 @@ use mien_models::tensor::{NamedTensors, Tensor as Plain, formula};
 use mien_trainer::data::{Batch, Stream};
 use mien_trainer::model::{Flow, Noise, Umca};
 use mien_trainer::objective::{Mkd1Operand, Objective, TERMS};
-use mien_trainer::train::{Experiment, Network, flows};
+use mien_trainer::train::{Experiment, Learner, Network, device, flows};
 
 fn network(config: &FusionConfig, weights: NamedTensors, dtype: DType) -> Umca {
     Umca::new(config, weights, 0, &Device::flex(), dtype).unwrap()
@@ -214,8 +214,9 @@ fn saved_weights_read_back_equal_and_are_what_the_device_reads() {
     let path = folder.path().join("weights.safetensors");
     let config = FusionConfig { audio: 6, text: 10, video: 4, ..FusionConfig::PUBLISHED };
     let drawn = mien_trainer::model::initial(&config, 42);
-    let model = network(&config, drawn, DType::F32);
-    model.save(&path, &[("seed".to_owned(), "42".to_owned())].into()).unwrap();
+    let learner = Learner::new(&experiment(&config), Some(drawn), 42, &device("cpu").unwrap()).unwrap();
+    learner.save(&path, &[("seed".to_owned(), "42".to_owned())].into()).unwrap();
+    let model = learner.model();
     let file = NamedTensors::open(&path).unwrap();
     let specs = parameters(&config);
     assert_eq!(file.len(), specs.len());

@@ -55,15 +55,18 @@ pub(crate) fn golden_training(rest: &[String]) -> Result<()> {
     run(&python, &["tests/reference/golden_training.py", fill, golden, out])
 }
 
-/// `cargo xtask bench-train`: a training step against PyTorch's; arguments are handed to the script.
+/// `cargo xtask bench-train`: a training step against PyTorch's, and an epoch; or what arguments ask of the script.
 pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     setup::run(Need::Demo)?;
-    run(&cargo(), &["build", "--release", "--locked", "--package", "mien-trainer", "--example", "bench_step"])?;
+    run(&cargo(), &["build", "--release", "--locked", "--package", "mien-trainer", "--examples"])?;
     let python = python(&["numpy", "torch"])?;
-    let bench = target().join("release/examples/bench_step").display().to_string();
-    let mut args = vec!["tests/reference/bench_train.py".to_owned(), bench];
-    args.extend_from_slice(rest);
-    run(&python, &args)
+    let folder = target().join("release/examples").display().to_string();
+    let script = |more: &[String]| run(&python, &[&["tests/reference/bench_train.py".into(), folder.clone()], more].concat());
+    if !rest.is_empty() {
+        return script(rest);
+    }
+    script(&[])?;
+    script(&["--epoch".into(), "480".into(), "--rounds".into(), "1".into()])
 }
 
 /// A Python in the project's own virtual environment that has `packages`.

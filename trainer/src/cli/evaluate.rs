@@ -2,35 +2,23 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use mien_models::bundle::{MODES, Sha256};
 use mien_models::fusion::Padding;
-use mien_models::tensor::NamedTensors;
 use mien_trainer::data::corpus::{SPLITS, split_name};
-use mien_trainer::data::store::Store;
 use mien_trainer::data::{Source, Split};
 use mien_trainer::evaluate::{Evaluation, Mode, Protocol, compare_saved, predict, write_into_bundle};
-use mien_trainer::train::{Experiment, Learner, WEIGHTS_FILE, device, saved, seed_folder};
 
 use super::import::Progress;
 use super::output;
-use super::settings::Options;
+use super::trained::{Choice, Trained};
 
 /// Measure a trained network: MAE, Corr, Acc-2, F1, Acc-5, Acc-7 in several modes, with 95 % intervals.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// A run's folder; its experiment and its chosen weights are taken
-    run: Option<PathBuf>,
-    /// The seed of the run [default: its first]
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Weights instead of a run's (.safetensors or the authors' .pt)
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// The corpus: a feature store [default: the run's]
-    #[arg(long, value_name = "STORE")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
     /// The split that is measured
     #[arg(long, default_value = "test", value_parser = split)]
     split: Split,
@@ -58,14 +46,9 @@ pub(crate) struct Evaluate {
     /// Compare two saved evaluations on the same clips instead
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["run", "weights", "data", "out", "bundle"])]
     compare: Option<Vec<PathBuf>>,
-    /// What computes: cpu, or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
     /// A JSON object instead of tables
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    options: Options,
 }
 
 fn split(text: &str) -> Result<Split, String> {
@@ -91,24 +74,7 @@ impl Evaluate {
                 "--calibrate: intervals made from the split that they are measured on promise nothing; name another split"
             );
         }
-        let base = match &self.run {
-            Some(run) => saved(run)?,
-            None => Experiment::default(),
-        };
-        let data = self.data.clone().or(base.data.clone()).context("no corpus: give --data STORE")?;
-        let source = Store::open(&data)?;
-        let mut experiment = self.options.experiment(base)?;
-        if self.run.is_none() && self.options.experiment.is_none() {
-            [experiment.network.audio, experiment.network.text, experiment.network.video] = source.widths();
-        }
-        experiment.validate()?;
-        let seed = self.seed.or(experiment.training.seeds.first().copied()).unwrap_or_default();
-        let weights = match (&self.weights, &self.run) {
-            (Some(weights), _) => weights.clone(),
-            (None, Some(run)) => seed_folder(run, seed).join(WEIGHTS_FILE),
-            (None, None) => bail!("no weights: give a run's folder, or --weights FILE"),
-        };
-        let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), seed, &device(&self.device)?)?;
+        let Trained { experiment, source, weights, learner, .. } = self.choice.open()?;
         let mut model = |batch: &mien_trainer::data::Batch, text_missing: bool| {
             let [complete, missing] = learner.valences(batch)?;
             Ok(if text_missing { missing } else { complete })

@@ -3,11 +3,13 @@
 mod dashboard;
 mod data;
 mod evaluate;
+mod export;
 mod import;
 mod output;
 mod settings;
 mod show;
 mod train;
+mod trained;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +28,7 @@ enum Command {
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
+    Export(export::Export),
     Settings(settings::Settings),
 }
 
@@ -37,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Settings(command) => command.run(),
     }
 }

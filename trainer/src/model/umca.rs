@@ -2,7 +2,7 @@
 //! sections 3 and 4).
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use mien_models::fusion::{FusionConfig, Mia};
 
 use super::attention::{Crossing, Pooling};
@@ -75,6 +75,22 @@ pub struct Flow {
     pub modality_weights: Tensor<2>,
     /// Weights of the views atv, at, tv, av, a, t, v [B, 7]; signed, not normalised.
     pub view_weights: Tensor<2>,
+}
+
+impl Flow {
+    /// The same as f32: sums over a batch in shorter numbers would lose what they add.
+    pub(crate) fn in_f32(self) -> Self {
+        Self {
+            valence: self.valence.cast(DType::F32),
+            fused: self.fused.cast(DType::F32),
+            contrast: self.contrast.cast(DType::F32),
+            text_representation: self.text_representation.cast(DType::F32),
+            text_hidden: self.text_hidden.cast(DType::F32),
+            text_cross: self.text_cross.cast(DType::F32),
+            modality_weights: self.modality_weights.cast(DType::F32),
+            view_weights: self.view_weights.cast(DType::F32),
+        }
+    }
 }
 
 impl Umca {

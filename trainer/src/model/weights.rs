@@ -1,12 +1,11 @@
 //! Weights by the authors' names: from files and from seeds into the network, and out of it again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Element, Gradients, Tensor, TensorData};
 use mien_models::fusion::{FusionConfig, parameters, recognise};
-use mien_models::tensor::{NamedTensors, TensorSpec, write_safetensors};
+use mien_models::tensor::{NamedTensors, TensorSpec};
 
 use super::attention::{Crossing, Pooling};
 use super::imagination::Imagination;
@@ -117,21 +116,6 @@ impl Umca {
             None => Ok(collect.values),
             Some(reason) => Err(TrainerError::Engine { action: "read the weights", reason }),
         }
-    }
-
-    /// Writes all 106 tensors as one safetensors file: whole, or not at all. Same values, same bytes.
-    ///
-    /// # Errors
-    /// Io; NotFinite.
-    pub fn save(&self, path: &Path, metadata: &BTreeMap<String, String>) -> Result<()> {
-        let specs = self.specs();
-        let mut values = self.values()?;
-        let tensors = specs.iter().filter_map(|spec| {
-            let data = values.remove(&spec.name)?;
-            Some((spec.name.clone(), mien_models::tensor::Tensor::new(spec.shape.clone(), data).ok()?))
-        });
-        let tensors = NamedTensors::from_tensors("the network", tensors);
-        Ok(write_safetensors(path, &tensors, &specs, metadata)?)
     }
 
     /// Names and shapes of all parameters in the order of the checkpoint table, each required.

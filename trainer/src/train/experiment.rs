@@ -84,6 +84,18 @@ pub enum Selection {
     Missing,
 }
 
+/// Numbers that the network computes with while it is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Mixed: the network's products in bf16; losses, weights, moments and validation in f32. For cards; bf16 has the
+    /// range of f32, so losses need no scaling.
+    Bf16,
+}
+
 /// Epochs, batches, seeds, selection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -106,6 +118,8 @@ pub struct Training {
     pub patience: usize,
     /// Steps between checkpoints within an epoch; 0 for one per epoch only.
     pub checkpoint_every: u64,
+    /// Numbers that the network computes with in a step.
+    pub precision: Precision,
 }
 
 impl Default for Training {
@@ -120,6 +134,7 @@ impl Default for Training {
             selection: Selection::Mean,
             patience: 0,
             checkpoint_every: 50,
+            precision: Precision::F32,
         }
     }
 }

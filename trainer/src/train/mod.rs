@@ -18,7 +18,7 @@ mod step;
 
 pub use adam::{Adam, Optimiser};
 pub use device::device;
-pub use experiment::{Experiment, FILE as EXPERIMENT_FILE, Network, Selection, Training};
+pub use experiment::{Experiment, FILE as EXPERIMENT_FILE, Network, Precision, Selection, Training};
 pub use log::FILE as LOG_FILE;
 pub use order::Ordering;
 pub use report::{EpochDone, Report, Silent, StepDone};

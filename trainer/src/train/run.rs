@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::Device;
 use mien_models::tensor::NamedTensors;
 
@@ -175,7 +174,7 @@ impl<'a> Run<'a> {
 
     /// Mean absolute errors of both flows over the validation split.
     fn validate(&self) -> Result<Errors> {
-        let model = self.learner.model().valid();
+        let model = self.learner.exact()?;
         let clips: Vec<usize> = (0..self.source.len(Split::Valid)).collect();
         let mut sums = [0f64; 2];
         for clips in clips.chunks(self.state.experiment.training.validation_batch) {
@@ -215,7 +214,7 @@ impl<'a> Run<'a> {
             ("valid_mae_missing", best.errors.missing.to_string()),
         ];
         let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
-        self.learner.model().save(&self.folder.join(&best.file), &metadata)
+        self.learner.save(&self.folder.join(&best.file), &metadata)
     }
 
     /// Removes weights of epochs that are no longer the best.

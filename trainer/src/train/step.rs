@@ -1,14 +1,15 @@
 //! One optimiser step, and the two flows without gradients.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use mien_models::fusion::{FusionConfig, Padding, parameters};
-use mien_models::tensor::{NamedTensors, Tensor as Plain};
+use mien_models::tensor::{NamedTensors, Tensor as Plain, write_safetensors};
 
 use super::adam::Adam;
-use super::experiment::Experiment;
+use super::experiment::{Experiment, Precision};
 use crate::data::{Batch, Stream};
 use crate::model::{Flow, Noise, Projected, Sequence, Umca, initial};
 use crate::objective::{Losses, TERMS};
@@ -63,8 +64,13 @@ impl Learner {
         device: &Device,
     ) -> Result<Self> {
         let device = device.clone().autodiff();
-        let model = Umca::new(&experiment.network.fusion(), weights, seed, &device, DType::F32)?;
-        let values = model.values()?;
+        let config = experiment.network.fusion();
+        let exact = Umca::new(&config, weights, seed, &device, DType::F32)?;
+        let values = exact.values()?;
+        let model = match dtype(experiment) {
+            DType::F32 => exact,
+            half => Umca::new(&config, named(&config, &values), seed, &device, half)?,
+        };
         Ok(Self { experiment: experiment.clone(), seed, model, values, adam })
     }
 
@@ -89,7 +95,7 @@ impl Learner {
     pub fn step(&mut self, batch: &Batch, place: Place) -> Result<[f64; TERMS.len()]> {
         let shares = self.experiment.dropout;
         let noise = |flow| Noise::new(shares, self.seed, place.step, flow);
-        let [complete, missing] = flows(&self.model, &self.experiment, batch, [noise(0), noise(1)], DType::F32)?;
+        let [complete, missing] = flows(&self.model, &self.experiment, batch, [noise(0), noise(1)], dtype(&self.experiment))?;
         let losses: Losses = self.experiment.objective.losses(&complete, &missing, &batch.labels);
         let values = losses.values();
         // Parts before the sum: a part names the cause.
@@ -115,18 +121,51 @@ impl Learner {
     /// # Errors
     /// Batch; Engine.
     pub fn valences(&self, batch: &Batch) -> Result<[Vec<f32>; 2]> {
-        valences(&self.model.valid(), &self.experiment, batch)
+        valences(&self.exact()?, &self.experiment, batch)
+    }
+
+    /// The network in f32, without gradients: what validation and evaluation ask.
+    ///
+    /// # Errors
+    /// As [`Umca::new`].
+    pub fn exact(&self) -> Result<Umca> {
+        match dtype(&self.experiment) {
+            DType::F32 => Ok(self.model.valid()),
+            _ => {
+                let device = self.model.devices().into_iter().next().unwrap_or_else(Device::flex).inner();
+                Umca::new(self.model.config(), self.tensors(), self.seed, &device, DType::F32)
+            }
+        }
+    }
+
+    /// Writes all 106 tensors in f32 as one safetensors file: whole, or not at all. Same values, same bytes.
+    ///
+    /// # Errors
+    /// Io; NotFinite.
+    pub fn save(&self, path: &Path, metadata: &BTreeMap<String, String>) -> Result<()> {
+        Ok(write_safetensors(path, &self.tensors(), &self.model.specs(), metadata)?)
     }
 
     /// The weights as named tensors.
     pub(crate) fn tensors(&self) -> NamedTensors {
-        let specs = parameters(&self.experiment.network.fusion());
-        let tensors = specs.into_iter().filter_map(|spec| {
-            let values = self.values.get(&spec.name)?.clone();
-            Some((spec.name, Plain::new(spec.shape, values).ok()?))
-        });
-        NamedTensors::from_tensors("the network in training", tensors)
+        named(self.model.config(), &self.values)
     }
+}
+
+/// Numbers that the network computes with in a step.
+fn dtype(experiment: &Experiment) -> DType {
+    match experiment.training.precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+    }
+}
+
+fn named(config: &FusionConfig, values: &BTreeMap<String, Vec<f32>>) -> NamedTensors {
+    let tensors = parameters(config).into_iter().filter_map(|spec| {
+        let values = values.get(&spec.name)?.clone();
+        Some((spec.name, Plain::new(spec.shape, values).ok()?))
+    });
+    NamedTensors::from_tensors("the network in training", tensors)
 }
 
 /// Valences of `batch` with real and with simulated text from a network without gradients.
@@ -142,7 +181,8 @@ pub fn valences(model: &Umca, experiment: &Experiment, batch: &Batch) -> Result<
     Ok([read(complete)?, read(missing)?])
 }
 
-/// Both flows of `batch`: real text, then missing text. `dtype` is that of the network's weights.
+/// Both flows of `batch`: real text, then missing text. `dtype` is that of the network's weights; what flows give is f32
+/// where that is shorter.
 ///
 /// # Errors
 /// Batch.
@@ -167,7 +207,9 @@ pub fn flows(
         model.project_text(&sequence(&absent(&batch.simulated)))
     };
     let streams = |text| -> [&Projected; 3] { [&audio, text, &video] };
-    Ok([model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)])
+    let flows =
+        [model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)];
+    Ok(if dtype == DType::BF16 { flows.map(Flow::in_f32) } else { flows })
 }
 
 /// One zero row per clip (spec section 9).
