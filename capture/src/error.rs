@@ -277,6 +277,8 @@ pub enum CaptureError {
         wanted: String,
         /// The devices that there are.
         found: String,
+        /// Whether one of them could not be asked what it is: it may be the one.
+        unasked: bool,
     },
     /// Several devices have the name.
     #[error("more than one {kind} is called {wanted:?}: {found}; name one by its id")]

@@ -35,7 +35,12 @@ fn peak() -> Option<f64> {
 /// A store of formula rows; every clip's rows begin elsewhere in one block of numbers.
 fn make(path: &Path, clips: &[ClipLengths]) {
     let c = FusionConfig::PUBLISHED;
-    let widths = [(Modality::Audio, c.audio), (Modality::Text, c.text), (Modality::Simulated, c.text), (Modality::Video, c.video)];
+    let widths = [
+        (Modality::Audio, c.audio),
+        (Modality::Text, c.text),
+        (Modality::Simulated, c.text),
+        (Modality::Video, c.video),
+    ];
     let writer = StoreWriter::create(path, RowType::F16).unwrap();
     let longest = clips.iter().flatten().max().unwrap();
     let block = formula::fill(7, "input.bench", &[longest * c.text + 9973]);
@@ -83,8 +88,7 @@ fn main() {
         make(path, &clips);
     }
     let source = Store::open(path).unwrap();
-    let experiment =
-        Experiment::default().with_settings(&[format!("training.precision = \"{precision}\"")]).unwrap();
+    let experiment = Experiment::default().with_settings(&[format!("training.precision = \"{precision}\"")]).unwrap();
     let training = &experiment.training;
     let ordering = Ordering { batch: training.batch, shuffle: training.shuffle, bucket: training.bucket };
     let batches = ordering.batches(42, 0, source.lengths(Split::Train));

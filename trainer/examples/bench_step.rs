@@ -44,8 +44,7 @@ fn main() {
         labels: (0..clips).map(|i| (i % 19) as f32 / 3.0 - 3.0).collect(),
     };
     let precision = arguments.get(6).map_or("f32", String::as_str);
-    let experiment =
-        Experiment::default().with_settings(&[format!("training.precision = \"{precision}\"")]).unwrap();
+    let experiment = Experiment::default().with_settings(&[format!("training.precision = \"{precision}\"")]).unwrap();
     let mut learner = Learner::new(&experiment, None, 42, &device).unwrap();
     learner.step(&batch, Place { epoch: 0, step: 0 }).unwrap();
     let mut wall = Vec::new();

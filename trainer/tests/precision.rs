@@ -55,6 +55,7 @@ fn small_steps_add_up() {
     let before = mixed.values().clone();
     mixed.step(&batch, Place { epoch: 0, step: 0 }).unwrap();
     let pairs = before.iter().flat_map(|(name, was)| was.iter().zip(&mixed.values()[name]));
-    let small = pairs.filter(|(was, is)| was.abs() > 0.05 && was != is && (*was - *is).abs() < was.abs() / 512.0).count();
+    let small =
+        pairs.filter(|(was, is)| was.abs() > 0.05 && was != is && (*was - *is).abs() < was.abs() / 512.0).count();
     assert!(small > 1000, "{small}");
 }

@@ -61,7 +61,8 @@ pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     run(&cargo(), &["build", "--release", "--locked", "--package", "mien-trainer", "--examples"])?;
     let python = python(&["numpy", "torch"])?;
     let folder = target().join("release/examples").display().to_string();
-    let script = |more: &[String]| run(&python, &[&["tests/reference/bench_train.py".into(), folder.clone()], more].concat());
+    let script =
+        |more: &[String]| run(&python, &[&["tests/reference/bench_train.py".into(), folder.clone()], more].concat());
     if !rest.is_empty() {
         return script(rest);
     }

@@ -78,7 +78,12 @@ pub fn select<'a>(devices: &'a [DeviceInfo], kind: DeviceKind, wanted: &str) -> 
     };
     match named.as_slice() {
         [device] => Ok(device),
-        [] => Err(CaptureError::DeviceUnknown { kind, wanted: wanted.into(), found: listed(of_kind().collect()) }),
+        [] => Err(CaptureError::DeviceUnknown {
+            kind,
+            wanted: wanted.into(),
+            found: listed(of_kind().collect()),
+            unasked: of_kind().any(|d| d.trouble.is_some()),
+        }),
         _ => Err(CaptureError::DeviceAmbiguous { kind, wanted: wanted.into(), found: listed(named) }),
     }
 }
@@ -117,5 +122,15 @@ mod tests {
             assert!(error.to_string().contains("v4l:usb-3"), "{error}");
         }
         assert!(select(&devices, DeviceKind::Microphone, "Other").is_err());
+    }
+
+    #[test]
+    fn an_unknown_device_may_be_one_that_does_not_answer() {
+        let gone = camera("v4l:/dev/video0", "", "/dev/video0");
+        let silent = DeviceInfo { trouble: Some("No such device".into()), ..gone.clone() };
+        for (devices, expected) in [(vec![], false), (vec![gone.clone()], false), (vec![gone, silent], true)] {
+            let error = select(&devices, DeviceKind::Camera, "v4l:usb-1").unwrap_err();
+            assert!(matches!(error, CaptureError::DeviceUnknown { unasked, .. } if unasked == expected), "{error}");
+        }
     }
 }

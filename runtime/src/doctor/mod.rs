@@ -221,8 +221,12 @@ mod tests {
         assert_eq!(finding.fix.as_deref(), Some("check the path"));
         assert_eq!(finding.exit_code, 3);
         let wanted = "Twin".to_owned();
-        let unknown =
-            CaptureError::DeviceUnknown { kind: DeviceKind::Camera, wanted: wanted.clone(), found: "none".into() };
+        let unknown = CaptureError::DeviceUnknown {
+            kind: DeviceKind::Camera,
+            wanted: wanted.clone(),
+            found: "none".into(),
+            unasked: false,
+        };
         let finding = Finding::error("camera", &unknown.into());
         assert!(finding.found.ends_with("found: none"), "{finding:?}");
         assert!(finding.fix.unwrap().contains("camera.enabled = false"));

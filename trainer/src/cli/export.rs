@@ -62,12 +62,8 @@ impl Export {
             source: &origin,
             licence: &self.licence,
         };
-        let label = Label {
-            name: self.name,
-            version: self.bundle_version,
-            trained: self.trained,
-            statement: self.statement,
-        };
+        let label =
+            Label { name: self.name, version: self.bundle_version, trained: self.trained, statement: self.statement };
         let mut model = |batch: &Batch, text_missing: bool| {
             let [complete, missing] = learner.valences(batch)?;
             Ok(if text_missing { missing } else { complete })

@@ -75,7 +75,10 @@ pub fn agreement(
 ) -> Result<Agreement> {
     let total = source.len(split);
     if total == 0 || most == 0 {
-        return Err(TrainerError::corpus(source.name(), "no clip to compare the device's scores on; name another split"));
+        return Err(TrainerError::corpus(
+            source.name(),
+            "no clip to compare the device's scores on; name another split",
+        ));
     }
     let clips = total.min(most);
     let mut worst: Option<Difference> = None;

@@ -89,7 +89,9 @@ pub fn export(
     if let Some(worst) = found.worst.as_ref().filter(|worst| !worst.holds()) {
         return Err(TrainerError::Export {
             path: out.to_owned(),
-            reason: format!("{worst}; the graph or this machine's arithmetic is at fault, so the bundle was not written"),
+            reason: format!(
+                "{worst}; the graph or this machine's arithmetic is at fault, so the bundle was not written"
+            ),
         });
     }
 

@@ -20,24 +20,28 @@ pub struct Dropout {
     pub attention: f64,
     /// After every layer of every MLP.
     pub mlp: f64,
+    /// Of audio and video rows, left out before the network.
+    pub frames: f64,
 }
 
 impl Default for Dropout {
     fn default() -> Self {
-        Self { attention: 0.5, mlp: 0.3 }
+        Self { attention: 0.5, mlp: 0.3, frames: 0.0 }
     }
 }
 
 impl Dropout {
     /// No dropout at all.
-    pub const NONE: Self = Self { attention: 0.0, mlp: 0.0 };
+    pub const NONE: Self = Self { attention: 0.0, mlp: 0.0, frames: 0.0 };
 
     /// Whether the shares can be.
     ///
     /// # Errors
     /// [`TrainerError::Setting`].
     pub fn validate(&self) -> Result<()> {
-        for (key, share) in [("dropout.attention", self.attention), ("dropout.mlp", self.mlp)] {
+        let shares =
+            [("dropout.attention", self.attention), ("dropout.mlp", self.mlp), ("dropout.frames", self.frames)];
+        for (key, share) in shares {
             if !(0.0..1.0).contains(&share) {
                 return Err(TrainerError::setting(key, format!("expected a share from 0 to below 1, found {share}")));
             }
@@ -90,8 +94,13 @@ mod tests {
     #[test]
     fn shares_that_cannot_be_are_refused() {
         for share in [-0.1, 1.0, f64::NAN] {
-            assert!(Dropout { attention: share, mlp: 0.3 }.validate().is_err());
-            assert!(Dropout { attention: 0.5, mlp: share }.validate().is_err());
+            for wrong in [
+                Dropout { attention: share, ..Dropout::NONE },
+                Dropout { mlp: share, ..Dropout::NONE },
+                Dropout { frames: share, ..Dropout::NONE },
+            ] {
+                assert!(wrong.validate().is_err());
+            }
         }
         Dropout::default().validate().unwrap();
     }

@@ -7,6 +7,7 @@ mod adam;
 mod checkpoint;
 mod device;
 mod experiment;
+mod frames;
 mod log;
 mod order;
 mod report;

@@ -10,6 +10,7 @@ use mien_models::tensor::{NamedTensors, Tensor as Plain, write_safetensors};
 
 use super::adam::Adam;
 use super::experiment::{Experiment, Precision};
+use super::frames::without_frames;
 use crate::data::{Batch, Stream};
 use crate::model::{Flow, Noise, Projected, Sequence, Umca, initial};
 use crate::objective::{Losses, TERMS};
@@ -95,7 +96,10 @@ impl Learner {
     pub fn step(&mut self, batch: &Batch, place: Place) -> Result<[f64; TERMS.len()]> {
         let shares = self.experiment.dropout;
         let noise = |flow| Noise::new(shares, self.seed, place.step, flow);
-        let [complete, missing] = flows(&self.model, &self.experiment, batch, [noise(0), noise(1)], dtype(&self.experiment))?;
+        check(batch, self.model.config())?;
+        let batch = &*without_frames(batch, shares.frames, self.seed, place.step);
+        let [complete, missing] =
+            flows(&self.model, &self.experiment, batch, [noise(0), noise(1)], dtype(&self.experiment))?;
         let losses: Losses = self.experiment.objective.losses(&complete, &missing, &batch.labels);
         let values = losses.values();
         // Parts before the sum: a part names the cause.
@@ -207,8 +211,7 @@ pub fn flows(
         model.project_text(&sequence(&absent(&batch.simulated)))
     };
     let streams = |text| -> [&Projected; 3] { [&audio, text, &video] };
-    let flows =
-        [model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)];
+    let flows = [model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)];
     Ok(if dtype == DType::BF16 { flows.map(Flow::in_f32) } else { flows })
 }
 

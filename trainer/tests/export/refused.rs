@@ -20,8 +20,7 @@ fn exported(place: &Place, change: &dyn Fn(&str, bool, f32) -> f32) -> Result<Ex
         let said = if text_missing { missing } else { complete };
         Ok(batch.ids.iter().zip(said).map(|(id, v)| change(id, text_missing, v)).collect())
     };
-    let trained =
-        Trained { network: &experiment.network, weights: &weights, source: "a test", licence: "not stated" };
+    let trained = Trained { network: &experiment.network, weights: &weights, source: "a test", licence: "not stated" };
     export(&place.path("base"), &place.path("bundle"), &trained, &Label::default(), &mut |fusion, modes| {
         agreement(&store, Split::Valid, 100, modes, fusion, &mut model, &mut |_, _| {})
     })
@@ -69,14 +68,8 @@ fn networks_for_other_encoders_are_refused() {
 #[test]
 fn a_network_without_simulated_text_gets_no_language_model() {
     let place = Place::new(&["--preset", "table1-row1"]);
-    let said = place.refused(&[
-        "export",
-        &place.text("run"),
-        "--base",
-        &place.text("base"),
-        "--out",
-        &place.text("bundle"),
-    ]);
+    let said =
+        place.refused(&["export", &place.text("run"), "--base", &place.text("base"), "--out", &place.text("bundle")]);
     assert!(said.contains("trained without simulated text"), "{said}");
     assert!(!place.path("bundle").exists());
 }

@@ -42,9 +42,14 @@ impl Fault {
 
 impl From<CaptureError> for Fault {
     fn from(error: CaptureError) -> Self {
-        let unknown = matches!(error, CaptureError::DeviceUnknown { .. } | CaptureError::DeviceAmbiguous { .. });
+        let missing = match error {
+            // A node that stays while its device is away does not say what it was, and nothing tells when it comes back.
+            CaptureError::DeviceUnknown { unasked, .. } => !unasked,
+            CaptureError::DeviceAmbiguous { .. } => true,
+            _ => false,
+        };
         // Only Linux shows devices as nodes that are watched.
-        let absence = if unknown && cfg!(target_os = "linux") { Absence::Missing } else { Absence::Present };
+        let absence = if missing && cfg!(target_os = "linux") { Absence::Missing } else { Absence::Present };
         Self { reason: error.to_string(), absence }
     }
 }
