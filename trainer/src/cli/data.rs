@@ -106,7 +106,7 @@ fn show(store: &Store, as_json: bool) -> Result<()> {
         }
     }
     for remark in &index.remarks {
-        output::line(&format!("{remark}"))?;
+        output::line(remark)?;
     }
     for leak in &leaks {
         output::line(&format!("LEAK: {}", leak.text()))?;
@@ -129,7 +129,7 @@ fn examine(store: &Store, allow_leaks: bool, as_json: bool) -> Result<()> {
             output::line(&format!("LEAK: {}", leak.text()))?;
         }
         for remark in &report.remarks {
-            output::line(&format!("{remark}"))?;
+            output::line(remark)?;
         }
     }
     let leaks = if allow_leaks { 0 } else { report.leaks.len() };

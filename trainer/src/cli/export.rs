@@ -90,10 +90,9 @@ impl Export {
             "device = trainer on {} clips in {} modes: largest difference {largest:.1e}, {TOLERANCE:.0e} allowed",
             made.agreement.clips, made.agreement.modes
         ))?;
-        for note in [Some(made.statement.as_str()).filter(|s| !s.is_empty()), export::caution(&experiment.network)] {
-            if let Some(note) = note {
-                output::line(&format!("NOTE: {note}"))?;
-            }
+        let statement = Some(made.statement.as_str()).filter(|s| !s.is_empty());
+        for note in [statement, export::caution(&experiment.network)].into_iter().flatten() {
+            output::line(&format!("NOTE: {note}"))?;
         }
         output::line("errors and intervals are not in it yet: `mien-train evaluate RUN --bundle FOLDER` writes them")
     }

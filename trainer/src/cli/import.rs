@@ -92,7 +92,7 @@ impl Import {
             ))?;
         }
         for remark in &index.remarks {
-            output::line(&format!("{remark}"))?;
+            output::line(remark)?;
         }
         Ok(())
     }
