@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use mien_models::bundle::{MODES, Sha256};
 use mien_models::fusion::Padding;
@@ -13,6 +13,7 @@ use mien_trainer::data::{Source, Split};
 use mien_trainer::evaluate::{Evaluation, Mode, Protocol, compare_saved, predict, write_into_bundle};
 use mien_trainer::train::{Experiment, Learner, WEIGHTS_FILE, device, saved, seed_folder};
 
+use super::fault::Fault;
 use super::import::Progress;
 use super::output;
 use super::settings::Options;
@@ -87,15 +88,16 @@ impl Evaluate {
 
     fn measured(&self) -> Result<()> {
         if self.split == self.calibrate {
-            bail!(
-                "--calibrate: intervals made from the split that they are measured on promise nothing; name another split"
-            );
+            let text = "--calibrate: intervals made from the split that they are measured on promise nothing; name another \
+                        split";
+            return Err(Fault::usage(text).into());
         }
         let base = match &self.run {
             Some(run) => saved(run)?,
             None => Experiment::default(),
         };
-        let data = self.data.clone().or(base.data.clone()).context("no corpus: give --data STORE")?;
+        let data = self.data.clone().or(base.data.clone());
+        let data = data.ok_or_else(|| Fault::usage("no corpus: give --data STORE"))?;
         let source = Store::open(&data)?;
         let mut experiment = self.options.experiment(base)?;
         if self.run.is_none() && self.options.experiment.is_none() {
@@ -106,7 +108,7 @@ impl Evaluate {
         let weights = match (&self.weights, &self.run) {
             (Some(weights), _) => weights.clone(),
             (None, Some(run)) => seed_folder(run, seed).join(WEIGHTS_FILE),
-            (None, None) => bail!("no weights: give a run's folder, or --weights FILE"),
+            (None, None) => return Err(Fault::usage("no weights: give a run's folder, or --weights FILE").into()),
         };
         let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), seed, &device(&self.device)?)?;
         let mut model = |batch: &mien_trainer::data::Batch, text_missing: bool| {

@@ -3,6 +3,8 @@
 mod dashboard;
 mod data;
 mod evaluate;
+mod extract;
+mod fault;
 mod import;
 mod output;
 mod settings;
@@ -10,6 +12,8 @@ mod show;
 mod train;
 
 use clap::{Parser, Subcommand};
+
+pub(crate) use fault::{exit_code, told};
 
 /// Trains sentiment networks on a workstation.
 #[derive(Debug, Parser)]
@@ -21,6 +25,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Extract(extract::Extract),
     Import(import::Import),
     Data(data::Data),
     Train(train::Train),
@@ -32,6 +37,7 @@ enum Command {
 /// Runs the command that the program was started with.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Extract(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Train(command) => command.run(),
