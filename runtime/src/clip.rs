@@ -6,7 +6,7 @@ use std::time::Instant;
 use mien_capture::{AudioClip, Media, Pictures, SampleRate, Span, Timestamp, file, to_rate};
 
 use crate::record::{Latency, Record};
-use crate::scorer::{Scorer, TextInput, Utterance};
+use crate::scorer::{Features, Scorer, TextInput, Utterance};
 use crate::speech::segment;
 use crate::transcript::Transcript;
 use crate::{Result, RuntimeError};
@@ -101,6 +101,38 @@ pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<
     Ok(records)
 }
 
+/// The rows of a recording that is one utterance, whatever pauses there are: what [`score_clip`] fuses where the
+/// request says `whole`. Training corpora are cut already.
+///
+/// # Errors
+/// What reading the clip and its utterance's rows raise; [`RuntimeError::Unscorable`] for a clip with neither sound
+/// nor a face nor a transcript, and for sound that is longer than the bundle's longest utterance.
+pub fn clip_features(
+    scorer: &mut Scorer,
+    path: &Path,
+    face: Option<&Path>,
+    transcript: Option<&Transcript>,
+) -> Result<Features> {
+    let text = transcript.map_or(TextRequest::Absent, |transcript| TextRequest::Given(transcript.clone()));
+    let request = ClipRequest { path, face, text: &text, whole: true, timing: false, first_seq: 0 };
+    let clip = Clip::open(&request)?;
+    clip.check_length(scorer.segment_settings().longest_s, "cut it into utterances")?;
+    let Some(found) = clip.utterances(scorer, &request)?.into_iter().next() else {
+        let reason = format!("{}, and no transcript: there is nothing to extract", clip.nothing());
+        return Err(RuntimeError::Unscorable { path: path.into(), reason });
+    };
+    let text = transcript.and_then(|transcript| transcript.assign(&[found.span]).0.into_iter().next().flatten());
+    let utterance = Utterance {
+        samples: found.samples,
+        pictures: clip.pictures.as_ref().map(|pictures| (pictures, Some(found.span))),
+        text: text.map_or(TextInput::Absent, TextInput::Real),
+    };
+    let mut features = scorer.features(&utterance)?;
+    features.notes.extend(found.note.map(String::from));
+    features.notes.extend(clip.notes);
+    Ok(features)
+}
+
 /// An open recording with its sound at 16 kHz.
 struct Clip {
     name: String,
@@ -123,8 +155,8 @@ impl Clip {
         if let Some(face) = request.face {
             if pictures.is_some() {
                 return Err(RuntimeError::Request {
-                    what: "--face".into(),
-                    reason: format!("{name} has pictures of its own; leave --face out"),
+                    what: "pictures of the face".into(),
+                    reason: format!("{name} has pictures of its own; give none beside it"),
                 });
             }
             pictures = file::open(face)?.pictures;
@@ -146,15 +178,8 @@ impl Clip {
         let samples = sound.samples();
         let whole = request.whole || matches!(request.text, TextRequest::Given(Transcript::Whole(_)));
         if whole && !sound.is_silent() {
-            let longest = scorer.segment_settings().longest_s;
-            if sound.duration_s() > longest {
-                let reason = format!(
-                    "{:.1} s of sound as one utterance, expected at most {longest} s; leave out --whole, or give the \
-                     transcript with times (--text-file with .srt or .vtt)",
-                    sound.duration_s()
-                );
-                return Err(RuntimeError::Unscorable { path: request.path.into(), reason });
-            }
+            let fix = "leave out --whole, or give the transcript with times (--text-file with .srt or .vtt)";
+            self.check_length(scorer.segment_settings().longest_s, fix)?;
             let short = samples.len() < SHORTEST_SAMPLES;
             let note = short.then_some("shorter than 25 ms: filled up with silence");
             return Ok(vec![Found { span: self.span()?, samples: Some(samples), note }]);
@@ -168,6 +193,20 @@ impl Clip {
             return ranges.into_iter().map(found).collect();
         }
         self.without_sound(scorer, request, "no speech: the sound is left out")
+    }
+
+    /// Holds sound that is to be one utterance against the longest that the networks take; `fix` is what to do.
+    fn check_length(&self, longest_s: f64, fix: &str) -> Result<()> {
+        match &self.sound {
+            Some(sound) if !sound.is_silent() && sound.duration_s() > longest_s => Err(RuntimeError::Unscorable {
+                path: self.name.clone().into(),
+                reason: format!(
+                    "{:.1} s of sound as one utterance, expected at most {longest_s} s; {fix}",
+                    sound.duration_s()
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The whole clip by its face and its given transcript; nothing where it has neither.

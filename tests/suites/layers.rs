@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-capture", &[]),
     ("mien-models", &["mien-capture"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
-    ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize"]),
+    ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize", "mien-runtime"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),
     ("mien-targets", &[]),
     ("xtask", &[]),

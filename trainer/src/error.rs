@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mien_models::ModelError;
+use mien_runtime::RuntimeError;
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, TrainerError>;
@@ -52,6 +53,9 @@ pub enum TrainerError {
     /// Weights, tensors or architectures.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The device's code: opening a bundle, loading its networks.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
 
     // --- data ---
     /// A data file is not what its reader can read.
@@ -81,6 +85,26 @@ pub enum TrainerError {
         path: PathBuf,
         /// Expected, found, and what to do.
         reason: String,
+    },
+    /// A folder is not as an extraction needs it.
+    #[error("{}: {reason}", path.display())]
+    Extraction {
+        /// The folder or a file in it.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// The extraction was begun with another bundle or other settings.
+    #[error("{}: {key} was {saved} when the extraction began and is {now} now; go on as it was begun, or extract into a new folder", path.display())]
+    ExtractionChanged {
+        /// The extraction's file.
+        path: PathBuf,
+        /// The first key that differs.
+        key: String,
+        /// Its value when the extraction began.
+        saved: String,
+        /// Its value now.
+        now: String,
     },
     /// A batch does not fit the network or itself.
     #[error(
@@ -155,6 +179,21 @@ pub enum TrainerError {
 }
 
 impl TrainerError {
+    /// The process exit code: 2 usage, 3 bad input or configuration, 4 device, 5 bundle, 1 anything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Device { .. } => 4,
+            Self::Runtime(error) => error.exit_code(),
+            Self::Model(error) => model_exit_code(error),
+            Self::Io { action, .. } => io_exit_code(action),
+            Self::Engine { .. } | Self::NotFinite { .. } => 1,
+            Self::Setting { .. } | Self::Format { .. } | Self::Corpus { .. } | Self::Store { .. } => 3,
+            Self::Extraction { .. } | Self::ExtractionChanged { .. } | Self::Batch { .. } => 3,
+            Self::Run { .. } | Self::Checkpoint { .. } | Self::ExperimentChanged { .. } => 3,
+            Self::Export { .. } => 5,
+        }
+    }
+
     /// Wraps an I/O error with its path and the attempted action.
     pub fn io(path: impl Into<PathBuf>, action: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), action, source }
@@ -168,5 +207,40 @@ impl TrainerError {
     /// A setting that cannot be.
     pub fn setting(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Setting { key: key.into(), reason: reason.into() }
+    }
+}
+
+/// Weights that a user names are input; a manifest or a file that it lists is a bundle's.
+fn model_exit_code(error: &ModelError) -> u8 {
+    match error {
+        ModelError::Manifest { .. } | ModelError::Digest { .. } | ModelError::Gguf { .. } => 5,
+        ModelError::Io { action, .. } => io_exit_code(action),
+        ModelError::Engine { .. } | ModelError::Llama { .. } | ModelError::Cancelled { .. } => 1,
+        // Tensors that are missing, of another shape, no numbers; sizes that do not fit.
+        _ => 3,
+    }
+}
+
+/// What cannot be read was named by the user; what cannot be written is a full or broken disk.
+fn io_exit_code(action: &str) -> u8 {
+    if matches!(action, "read" | "open" | "list" | "map" | "look at" | "find") { 3 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_input_from_machines_and_bundles() {
+        let io = |action| TrainerError::io("x", action, std::io::Error::other("y"));
+        let model = |e: ModelError| TrainerError::from(e).exit_code();
+        let manifest = || ModelError::Manifest { path: "m".into(), reason: "r".into() };
+        assert_eq!((io("read").exit_code(), io("write").exit_code(), io("rename into place").exit_code()), (3, 1, 1));
+        assert_eq!(TrainerError::corpus("a", "b").exit_code(), 3);
+        assert_eq!(TrainerError::setting("a", "b").exit_code(), 3);
+        assert_eq!(TrainerError::Device { asked: "cuda:9".into(), reason: "r".into() }.exit_code(), 4);
+        assert_eq!(model(manifest()), 5);
+        assert_eq!(model(ModelError::io("x", "read", std::io::Error::other("y"))), 3);
+        assert_eq!(TrainerError::from(RuntimeError::Bundle(manifest())).exit_code(), 5);
     }
 }

@@ -1,13 +1,15 @@
 //! The workstation's program: corpora in, trained fusion networks out.
 //!
-//! Folders in the order of the data's way: [`data`] gives batches; [`model`] is UMCA with MIA for training;
-//! [`objective`] is what is minimised; [`train`] runs steps, epochs, seeds and checkpoints;
-//! [`evaluate`] measures what came of it; [`export`] takes it to a device.
+//! Folders in the order of the data's way: [`extract`] takes clips through the device's networks; [`data`] gives
+//! batches; [`model`] is UMCA with MIA for training; [`objective`] is what is minimised; [`train`] runs steps, epochs,
+//! seeds and checkpoints; [`evaluate`] measures what came of it; [`export`] takes it to a device.
 
+mod changed;
 pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod export;
+pub mod extract;
 mod hash;
 pub mod model;
 pub mod objective;

@@ -13,8 +13,8 @@ fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mien-train: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("mien-train: {}", cli::told(&error));
+            ExitCode::from(cli::exit_code(&error))
         }
     }
 }

@@ -23,11 +23,12 @@ fn printed(args: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// What a command that must fail says.
-fn refused(args: &[&str]) -> String {
+/// What a command says that must fail with exit code `code`.
+fn refused(code: i32, args: &[&str]) -> String {
     let output = run(args);
     let said = text(&output.stderr);
-    assert!(!output.status.success() && said.starts_with("mien-train: ") && said.trim().lines().count() == 1, "{said}");
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    assert!(said.starts_with("mien-train: ") && said.trim().lines().count() == 1, "{said}");
     said
 }
 
@@ -43,14 +44,14 @@ fn a_corpus_is_imported_shown_and_checked() {
     assert_eq!(json["modalities"]["simulated"]["width"], 6);
     assert_eq!(json["splits"][2]["labels"]["zero"], 1);
     assert!(printed(&["data", "check", &store]).contains("whole, and its splits are apart"));
-    assert!(refused(&["import", &corpus, "--out", &store]).contains("something stands there"));
+    assert!(refused(3, &["import", &corpus, "--out", &store]).contains("something stands there"));
 
     let rows = folder.path().join("store/test.video.safetensors");
     let mut bytes = std::fs::read(&rows).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&rows, bytes).unwrap();
     let output = run(&["data", "check", &store]);
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stdout).contains("FAULT") && text(&output.stdout).contains("test.video.safetensors"));
 }
 
@@ -87,7 +88,7 @@ fn layouts_are_told_apart_and_splits_that_leak_fail_the_check() {
     let store = folder.path().join("leaking").display().to_string();
     printed(&["import", &root.display().to_string(), "--out", &store]);
     let output = run(&["data", "check", &store]);
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stdout).contains("LEAK: 1 videos are in train and valid (1 clips of valid): a_b-c"));
     assert!(printed(&["data", "check", &store, "--allow-leaks"]).contains("not apart"));
 }
@@ -107,7 +108,9 @@ fn a_disk_that_is_full_leaves_no_store() {
         .output()
         .unwrap();
     let said = text(&output.stderr);
-    assert!(!output.status.success() && said.contains("cannot write") && said.contains("disk has room"), "{said}");
+    // The data are as they must be: the machine is not.
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write") && said.contains("disk has room"), "{said}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -115,12 +118,33 @@ fn a_disk_that_is_full_leaves_no_store() {
 fn wrong_requests_are_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("x").display().to_string();
-    assert!(refused(&["import", "no/such/corpus", "--out", &out]).contains("label_official.npz"));
-    assert!(refused(&["data", "info", "no/such/store"]).contains("store.json"));
-    assert!(refused(&["evaluate", "no/such/run"]).contains("no/such/run"));
+    assert!(refused(3, &["import", "no/such/corpus", "--out", &out]).contains("label_official.npz"));
+    let said = refused(3, &["data", "info", "no/such/store"]);
+    assert!(said.contains("store.json"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "a cause is told once: {said}");
+    assert!(refused(3, &["evaluate", "no/such/run"]).contains("no/such/run"));
     let pickle = fixture("mmsa/aligned.pkl").display().to_string();
-    assert!(refused(&["import", &pickle, "--out", &out, "--labels", "l.npz"]).contains("--layout authors"));
-    assert!(refused(&["import", &fixture("labels/foreign.npz").display().to_string(), "--out", &out]).contains("MMSA"));
+    assert!(refused(2, &["import", &pickle, "--out", &out, "--labels", "l.npz"]).contains("--layout authors"));
+    assert!(refused(2, &["evaluate", "--calibrate", "test"]).contains("--calibrate"));
+    assert!(refused(2, &["evaluate"]).contains("--data"));
+    let foreign = fixture("labels/foreign.npz").display().to_string();
+    assert!(refused(3, &["import", &foreign, "--out", &out]).contains("MMSA"));
     let output = run(&["import", &pickle, "--out", &out, "--features", "smell=x"]);
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("audio, text, simulated or video"));
+}
+
+#[test]
+fn a_device_that_is_not_there_has_its_own_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    printed(&["import", &fixture("authors").display().to_string(), "--out", &path("store")]);
+    let said = refused(4, &["train", "--data", &path("store"), "--out", &path("run"), "--device", "cuda:99"]);
+    assert!(said.contains("cuda:99"), "{said}");
+}
+
+#[test]
+fn names_cannot_steer_the_terminal() {
+    let said = refused(3, &["data", "info", "no/\u{1b}[31msuch"]);
+    assert!(!said.contains('\u{1b}'), "{said:?}");
 }

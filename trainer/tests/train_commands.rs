@@ -20,10 +20,10 @@ fn done(args: &[&str]) -> Output {
     output
 }
 
-/// The last line of what a command that must fail says.
-fn refused(args: &[&str]) -> String {
+/// The last line of what a command says that must fail with exit code `code`.
+fn refused(code: i32, args: &[&str]) -> String {
     let output = run(args);
-    assert!(!output.status.success(), "{args:?}");
+    assert_eq!(output.status.code(), Some(code), "{args:?}");
     let said = text(&output.stderr);
     let last = said.trim_end().lines().last().unwrap().to_owned();
     assert!(last.starts_with("mien-train: "), "{said}");
@@ -56,9 +56,9 @@ fn a_corpus_is_imported_trained_on_and_gone_on_with() {
     assert!(folder.path().join("run/seed-2/weights.safetensors").exists());
 
     assert_eq!(text(&done(&["resume", &out]).stdout), table, "a finished run gives the same table");
-    let error = refused(&["resume", &out, "--set", "objective.rs=0.2"]);
+    let error = refused(3, &["resume", &out, "--set", "objective.rs=0.2"]);
     assert!(error.contains("objective.rs was 0.13") && error.contains("0.2"), "{error}");
-    assert!(refused(&train).contains("resume"));
+    assert!(refused(3, &train).contains("resume"));
 
     // The chosen weights are where the next run may begin.
     let (weights, next) = (path("run/seed-1/weights.safetensors"), path("next"));
@@ -69,13 +69,13 @@ fn a_corpus_is_imported_trained_on_and_gone_on_with() {
 fn wrong_requests_are_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out").display().to_string();
-    assert!(refused(&["train", "--out", &out]).contains("--data"));
-    assert!(refused(&["resume", &out]).contains("experiment.toml"));
-    assert!(refused(&["settings", "--set", "training.epoch=1"]).contains("epoch"));
-    assert!(refused(&["settings", "--set", "objective.rnc=-1.0"]).contains("objective.rnc"));
+    assert!(refused(2, &["train", "--out", &out]).contains("--data"));
+    assert!(refused(3, &["resume", &out]).contains("experiment.toml"));
+    assert!(refused(3, &["settings", "--set", "training.epoch=1"]).contains("epoch"));
+    assert!(refused(3, &["settings", "--set", "objective.rnc=-1.0"]).contains("objective.rnc"));
     let file = folder.path().join("e.toml");
     std::fs::write(&file, "[training]\nepochs = 3\nbach = 96\n").unwrap();
-    let error = refused(&["settings", "--experiment", &file.display().to_string()]);
+    let error = refused(3, &["settings", "--experiment", &file.display().to_string()]);
     assert!(error.contains("e.toml") && error.contains("line 3") && error.contains("bach"), "{error}");
     assert!(!run(&["settings", "--preset", "table1-row9"]).status.success());
 }

@@ -1,5 +1,6 @@
 //! One utterance through every part of the method: hear, see, read, fuse.
 
+mod features;
 mod hear;
 mod networks;
 mod read;
@@ -12,15 +13,19 @@ use std::time::{Duration, Instant};
 use mien_capture::{Pictures, Span};
 use mien_models::bundle::Bundle;
 use mien_models::engine::OperatorTime;
+use mien_models::tensor::Tensor;
+use mien_models::wavlm::WavlmFeatures;
 
 use crate::Result;
 use crate::record::{BundleMark, Latency, Record};
 use crate::speech::SegmentSettings;
 
+pub use features::Features;
 pub(crate) use hear::Ear;
 pub use networks::BundleFacts;
 pub(crate) use networks::{Fuser, Networks, eye};
 pub(crate) use read::Reader;
+use read::Reading;
 pub(crate) use see::{Eye, Optics};
 pub use verdict::Score;
 
@@ -124,22 +129,15 @@ impl Scorer {
         let mut latency = Latency::default();
 
         let start = Instant::now();
-        let heard = utterance.samples.map(|s| self.ear.hear(s)).transpose()?;
+        let heard = self.hear(&utterance)?;
         latency.wavlm = millis(start);
 
         let start = Instant::now();
-        let rows = match utterance.pictures {
-            Some((pictures, span)) => self.eye.see(pictures.within(span))?,
-            None => self.eye.nothing(),
-        };
+        let rows = self.see(&utterance)?;
         latency.manet = millis(start);
 
         let start = Instant::now();
-        let last = heard.as_ref().map(|h| &h.last);
-        let read = match &mut self.reader {
-            Some(reader) => reader.read(&utterance.text, last)?,
-            None => self.fuser.no_text(),
-        };
+        let read = self.read(&utterance.text, heard.as_ref())?;
         latency.llm = millis(start);
         notes.extend(read.note.clone());
 
@@ -147,6 +145,27 @@ impl Scorer {
         let (output, mode) = self.fuser.fuse(heard.as_ref(), &read, &rows)?;
         latency.fusion = millis(start);
         Ok(Score { output, mode, transcript: read.transcript, latency, notes })
+    }
+
+    /// What WavLM makes of the utterance's sound.
+    fn hear(&mut self, utterance: &Utterance<'_>) -> Result<Option<WavlmFeatures>> {
+        utterance.samples.map(|samples| self.ear.hear(samples)).transpose()
+    }
+
+    /// Face rows of the utterance's pictures; none without pictures.
+    fn see(&mut self, utterance: &Utterance<'_>) -> Result<Tensor> {
+        match utterance.pictures {
+            Some((pictures, span)) => self.eye.see(pictures.within(span)),
+            None => Ok(self.eye.nothing()),
+        }
+    }
+
+    /// Text rows of `text`; none without a language model.
+    fn read(&mut self, text: &TextInput, heard: Option<&WavlmFeatures>) -> Result<Reading> {
+        match &mut self.reader {
+            Some(reader) => reader.read(text, heard.map(|h| &h.last)),
+            None => Ok(self.fuser.no_text()),
+        }
     }
 
     /// Whether any of `pictures` shows a face.

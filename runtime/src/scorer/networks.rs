@@ -28,6 +28,14 @@ pub struct BundleFacts {
 }
 
 impl BundleFacts {
+    /// What there is to know of `bundle` before its networks are loaded.
+    pub fn of(bundle: &Bundle) -> Self {
+        let manifest = bundle.manifest().clone();
+        let mark =
+            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
+        Self { manifest, mark }
+    }
+
     /// What every output of this bundle must say; `None` for trained weights without a statement.
     pub fn statement(&self) -> Option<&str> {
         let statement = self.manifest.statement.as_str();
@@ -62,7 +70,7 @@ impl Networks {
     /// wanted and the bundle has none.
     pub(crate) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         set_threads(settings.threads);
-        let manifest = bundle.manifest().clone();
+        let facts = BundleFacts::of(bundle);
         let mut load_times = Vec::new();
         let mut timed = |stage, start: Instant| load_times.push(LoadTime { stage, time: start.elapsed() });
         let start = Instant::now();
@@ -79,13 +87,11 @@ impl Networks {
         let start = Instant::now();
         let fusion = bundle
             .path(Role::Fusion)
-            .and_then(|path| Fusion::load(&path, &manifest.fusion))
+            .and_then(|path| Fusion::load(&path, &facts.manifest.fusion))
             .map_err(RuntimeError::Bundle)?;
         timed("fusion", start);
-        let mark =
-            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
         let fuser = Fuser { fusion };
-        Ok(Self { facts: Arc::new(BundleFacts { manifest, mark }), ear, optics, reader, fuser, load_times })
+        Ok(Self { facts: Arc::new(facts), ear, optics, reader, fuser, load_times })
     }
 
     /// Holds that what only one thread can make can be made.

@@ -44,7 +44,7 @@ impl Reader {
         let Some(llm) = &manifest.llm else {
             return Err(RuntimeError::Request {
                 what: "language model".into(),
-                reason: format!("bundle {} has none; score with --no-llm, or use another bundle", manifest.name),
+                reason: format!("bundle {} has none; leave it out with --no-llm, or use another bundle", manifest.name),
             });
         };
         let n_ctx = settings.llm_context.min(llm.context_length);

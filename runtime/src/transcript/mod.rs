@@ -40,7 +40,15 @@ impl Transcript {
     /// # Errors
     /// [`RuntimeError::Transcript`] for control characters and marks that turn the direction of text.
     pub fn inline(text: &str) -> Result<Self> {
-        Ok(Self::Whole(clean(text, "--text")?))
+        Self::whole(text, "--text")
+    }
+
+    /// One text for a whole clip, white space folded to single spaces; `origin` is where it stands, for messages.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Transcript`] for control characters and marks that turn the direction of text.
+    pub fn whole(text: &str, origin: &str) -> Result<Self> {
+        Ok(Self::Whole(clean(text, origin)?))
     }
 
     /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending.

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use mien_trainer::data::check::{check, leaks};
 use mien_trainer::data::info::info;
 use mien_trainer::data::store::Store;
 use serde_json::json;
 
+use super::fault::Fault;
 use super::import::Progress;
 use super::output;
 
@@ -134,12 +135,13 @@ fn examine(store: &Store, allow_leaks: bool, as_json: bool) -> Result<()> {
     }
     let leaks = if allow_leaks { 0 } else { report.leaks.len() };
     if report.faults.len() + leaks > 0 {
-        bail!(
+        let text = format!(
             "feature store {}: {} faults, {} leaks; import it again from a whole corpus with splits by video or speaker",
             store.path().display(),
             report.faults.len(),
             report.leaks.len()
         );
+        return Err(Fault::input(text).into());
     }
     if !as_json {
         output::line(&format!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use mien_models::bundle::{MODES, Sha256};
 use mien_models::fusion::Padding;
@@ -10,6 +10,7 @@ use mien_trainer::data::corpus::{SPLITS, split_name};
 use mien_trainer::data::{Source, Split};
 use mien_trainer::evaluate::{Evaluation, Mode, Protocol, compare_saved, predict, write_into_bundle};
 
+use super::fault::Fault;
 use super::import::Progress;
 use super::output;
 use super::trained::{Choice, Trained};
@@ -70,9 +71,9 @@ impl Evaluate {
 
     fn measured(&self) -> Result<()> {
         if self.split == self.calibrate {
-            bail!(
-                "--calibrate: intervals made from the split that they are measured on promise nothing; name another split"
-            );
+            let text = "--calibrate: intervals made from the split that they are measured on promise nothing; name another \
+                        split";
+            return Err(Fault::usage(text).into());
         }
         let Trained { experiment, source, weights, learner, .. } = self.choice.open()?;
         let mut model = |batch: &mien_trainer::data::Batch, text_missing: bool| {

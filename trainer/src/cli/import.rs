@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use mien_trainer::data::authors::{AuthorsCorpus, AuthorsPlaces};
 use mien_trainer::data::corpus::{Corpus, Modality};
@@ -13,6 +13,7 @@ use mien_trainer::data::mosei::Folds;
 use mien_trainer::data::plain::PlainCorpus;
 use mien_trainer::data::store::RowType;
 
+use super::fault::Fault;
 use super::output;
 
 /// Import a corpus into a feature store, which training and evaluation read.
@@ -102,7 +103,8 @@ impl Import {
         if layout != Layout::Authors
             && (self.labels.is_some() || self.transcripts.is_some() || !self.features.is_empty())
         {
-            bail!("--labels, --transcripts and --features belong to the authors' layout; add --layout authors");
+            let text = "--labels, --transcripts and --features belong to the authors' layout; add --layout authors";
+            return Err(Fault::usage(text).into());
         }
         Ok(match layout {
             Layout::Mmsa => Box::new(MmsaCorpus::open(&self.corpus)?),

@@ -4,6 +4,8 @@ mod dashboard;
 mod data;
 mod evaluate;
 mod export;
+mod extract;
+mod fault;
 mod import;
 mod output;
 mod settings;
@@ -12,6 +14,8 @@ mod train;
 mod trained;
 
 use clap::{Parser, Subcommand};
+
+pub(crate) use fault::{exit_code, told};
 
 /// Trains sentiment networks on a workstation.
 #[derive(Debug, Parser)]
@@ -23,6 +27,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Extract(extract::Extract),
     Import(import::Import),
     Data(data::Data),
     Train(train::Train),
@@ -35,6 +40,7 @@ enum Command {
 /// Runs the command that the program was started with.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Extract(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Train(command) => command.run(),

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use mien_runtime::steering::is_steering;
 
 /// One line of results; a reader that has gone (`| head`) is no error, because the exit code still tells.
 pub(crate) fn line(text: &str) -> Result<()> {
@@ -27,4 +28,9 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Result<()> {
         line(cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// `text` with characters that steer a terminal shown as dots: names and texts come from outside.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if is_steering(c) { '·' } else { c }).collect()
 }

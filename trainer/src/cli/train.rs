@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use mien_trainer::data::Source;
 use mien_trainer::data::store::Store;
 use mien_trainer::train::{Experiment, Summary, device, resume, saved, train};
 
+use super::fault::Fault;
 use super::settings::Options;
 use super::show::reporter;
 
@@ -63,8 +64,8 @@ impl Train {
         if let Some(weights) = self.weights {
             experiment.weights = Some(std::path::absolute(weights)?);
         }
-        let path =
-            experiment.data.clone().context("no corpus: give --data, or data = \"...\" in the experiment file")?;
+        let none = || Fault::usage("no corpus: give --data, or data = \"...\" in the experiment file");
+        let path = experiment.data.clone().ok_or_else(none)?;
         let source = Store::open(&path)?;
         if self.options.experiment.is_none() {
             // Widths that nobody set are the corpus's; a file's are held against it.
@@ -94,7 +95,8 @@ impl Resume {
     pub(crate) fn run(self) -> Result<()> {
         let saved = saved(&self.folder)?;
         let expected = if self.options.any() { Some(self.options.experiment(saved.clone())?) } else { None };
-        let path = self.data.or(saved.data).context("the run does not say where its corpus is: give --data")?;
+        let none = || Fault::usage("the run does not say where its corpus is: give --data");
+        let path = self.data.or(saved.data).ok_or_else(none)?;
         let source = Store::open(&path)?;
         let device = device(&self.machine.device)?;
         let mut report = reporter(self.machine.plain);

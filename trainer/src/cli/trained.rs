@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use mien_models::tensor::NamedTensors;
 use mien_trainer::data::Source;
 use mien_trainer::data::store::Store;
 use mien_trainer::train::{Experiment, Learner, Precision, WEIGHTS_FILE, device, saved, seed_folder};
 
+use super::fault::Fault;
 use super::settings::Options;
 
 /// Options that name a trained network.
@@ -47,7 +48,8 @@ impl Choice {
             Some(run) => saved(run)?,
             None => Experiment::default(),
         };
-        let data = self.data.clone().or(base.data.clone()).context("no corpus: give --data STORE")?;
+        let data = self.data.clone().or(base.data.clone());
+        let data = data.ok_or_else(|| Fault::usage("no corpus: give --data STORE"))?;
         let source = Store::open(&data)?;
         let mut experiment = self.options.experiment(base)?;
         if self.run.is_none() && self.options.experiment.is_none() {
@@ -60,7 +62,7 @@ impl Choice {
         let weights = match (&self.weights, &self.run) {
             (Some(weights), _) => weights.clone(),
             (None, Some(run)) => seed_folder(run, seed).join(WEIGHTS_FILE),
-            (None, None) => bail!("no weights: give a run's folder, or --weights FILE"),
+            (None, None) => return Err(Fault::usage("no weights: give a run's folder, or --weights FILE").into()),
         };
         let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), seed, &device(&self.device)?)?;
         Ok(Trained { experiment, source, weights, seed, learner })

@@ -16,8 +16,10 @@ pub mod npy;
 mod numpy;
 pub mod plain;
 pub mod prefetch;
+pub mod provenance;
 pub mod source;
 pub mod store;
 
 pub use batch::{Batch, Stream};
+pub(crate) use numpy::npy_bytes;
 pub use source::{ClipLengths, Source, Split};

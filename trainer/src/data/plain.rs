@@ -5,17 +5,21 @@
 //! <root>/audio/<id>.npy             one folder for each modality: audio, text, simulated, video
 //! ```
 //!
-//! `split` is train, valid or test. Rows may also lie in `<root>/audio/<id>/`, one file for each. They
-//! are at least two numbers wide: axes of length 1 are dropped, as in the authors' layout.
+//! `split` is train, valid or test. A modality that a clip does not have is an array of no rows. Rows may also lie in
+//! `<root>/audio/<id>/`, one file for each. They are at least two numbers wide: axes of length 1 are dropped, as in the
+//! authors' layout. `mien-train extract` writes this layout, and beside the table what made the rows ([`super::provenance`]).
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::corpus::{Clip, Corpus, Modality, SPLITS, split_name};
 use super::npy::{Extent, FeatureFolder, Matrix};
+use super::provenance::Provenance;
 use super::source::Split;
 use crate::{Result, TrainerError};
 
+/// Name of the table.
+pub const TABLE: &str = "clips.csv";
 /// Longest table that is read.
 const LONGEST: u64 = 256 << 20;
 
@@ -25,6 +29,7 @@ pub struct PlainCorpus {
     origin: String,
     clips: [Vec<Clip>; 3],
     features: BTreeMap<Modality, FeatureFolder>,
+    provenance: Option<Provenance>,
 }
 
 impl PlainCorpus {
@@ -32,9 +37,9 @@ impl PlainCorpus {
     ///
     /// # Errors
     /// Io; Format for a table without the three columns, rows of another length, text that is not UTF-8, a split or a
-    /// label that is none.
+    /// label that is none; Extraction for a file [`super::provenance::FILE`] that is none.
     pub fn open(root: &Path) -> Result<Self> {
-        let path = root.join("clips.csv");
+        let path = root.join(TABLE);
         let clips = table(&path)?;
         let mut features = BTreeMap::new();
         for modality in Modality::ALL {
@@ -43,7 +48,8 @@ impl PlainCorpus {
                 features.insert(modality, FeatureFolder::open(folder)?);
             }
         }
-        Ok(Self { origin: format!("plain layout, {}", root.display()), clips, features })
+        let provenance = Provenance::read(root)?;
+        Ok(Self { origin: format!("plain layout, {}", root.display()), clips, features, provenance })
     }
 }
 
@@ -118,5 +124,9 @@ impl Corpus for PlainCorpus {
             (Some(folder), Some(clip)) => folder.read(&clip.id),
             _ => Err(TrainerError::corpus(self.origin(), format!("no {modality} rows of clip number {clip}"))),
         }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.provenance.iter().map(Provenance::remark).collect()
     }
 }

@@ -10,7 +10,7 @@ use super::order::Ordering;
 use super::schedule::Schedule;
 use crate::model::Dropout;
 use crate::objective::{Objective, Preset};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, changed};
 
 /// The whole of an experiment. Missing keys have the full method's values; unknown keys are refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -230,8 +230,7 @@ impl Experiment {
 
     /// The first setting in which `other` differs: key, value here, value there.
     pub fn difference(&self, other: &Self) -> Option<(String, String, String)> {
-        let [a, b] = [self, other].map(|e| toml::Value::try_from(e).unwrap_or(toml::Value::Boolean(false)));
-        difference("", Some(&a), Some(&b))
+        changed::first(self, other)
     }
 }
 
@@ -250,16 +249,6 @@ fn merge(old: &mut toml::Table, new: toml::Table) {
             }
         }
     }
-}
-
-fn difference(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>) -> Option<(String, String, String)> {
-    if let (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) = (a, b) {
-        let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
-        let full = |k: &String| if key.is_empty() { k.clone() } else { format!("{key}.{k}") };
-        return keys.into_iter().find_map(|k| difference(&full(k), a.get(k), b.get(k)));
-    }
-    let shown = |v: Option<&toml::Value>| v.map_or("not set".into(), ToString::to_string);
-    (a != b).then(|| (key.to_owned(), shown(a), shown(b)))
 }
 
 #[cfg(test)]

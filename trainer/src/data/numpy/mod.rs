@@ -7,8 +7,10 @@ mod dtype;
 mod elements;
 mod header;
 mod objects;
+mod write;
 
 pub(crate) use dtype::{Dtype, Kind};
 pub(crate) use elements::{Elements, row_major};
 pub(crate) use header::{Header, LONGEST_HEADER};
 pub(crate) use objects::Objects;
+pub(crate) use write::npy_bytes;
