@@ -121,7 +121,7 @@ fn wrong_requests_are_told_in_one_line() {
     assert!(refused(3, &["import", "no/such/corpus", "--out", &out]).contains("label_official.npz"));
     let said = refused(3, &["data", "info", "no/such/store"]);
     assert!(said.contains("store.json"), "{said}");
-    assert_eq!(said.matches("No such file").count(), 1, "a cause is told once: {said}");
+    assert_eq!(said.matches("the file is missing").count(), 1, "a cause is told once: {said}");
     assert!(refused(3, &["evaluate", "no/such/run"]).contains("no/such/run"));
     let pickle = fixture("mmsa/aligned.pkl").display().to_string();
     assert!(refused(2, &["import", &pickle, "--out", &out, "--labels", "l.npz"]).contains("--layout authors"));
