@@ -4,7 +4,7 @@
 //! usage: bench_epoch LENGTHS.JSON STORE DEVICE PRECISION
 //!
 //! LENGTHS.JSON has a list [audio, text, simulated, video] of rows for each clip. The store is made where none stands.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

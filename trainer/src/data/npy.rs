@@ -38,7 +38,7 @@ impl Extent {
     }
 }
 
-/// Reads the size of the array at `path` from its header: f2, f4 or f8; [rows, width], [width] or with axes of length 1.
+/// Reads the size of the array at `path` from its header: f2, f4 or f8; [rows, width], `[width]` or with axes of length 1.
 ///
 /// # Errors
 /// Io; Format for anything else than such an array, and for a file that is shorter or longer than its header says.
