@@ -130,6 +130,14 @@ pub enum TrainerError {
         /// Expected, found, and what to do.
         reason: String,
     },
+    /// A report cannot be made or stand where it should.
+    #[error("report {}: {reason}", path.display())]
+    Report {
+        /// The report's folder or a picture in it.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
     /// The run was begun with another experiment.
     #[error("{}: {key} was {saved} when the run began and is {now} now; resume with the saved experiment, or train into a new folder", path.display())]
     ExperimentChanged {

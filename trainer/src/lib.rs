@@ -2,14 +2,16 @@
 //!
 //! Folders in the order of the data's way: [`data`] gives batches; [`model`] is UMCA with MIA for training;
 //! [`objective`] is what is minimised; [`train`] runs steps, epochs, seeds and checkpoints;
-//! [`evaluate`] measures what came of it.
+//! [`evaluate`] measures what came of it; [`report`] shows runs and measures on one page.
 
 pub mod data;
 pub mod error;
 pub mod evaluate;
 mod hash;
 pub mod model;
+mod new_folder;
 pub mod objective;
+pub mod report;
 pub mod train;
 
 pub use error::{Result, TrainerError};

@@ -5,6 +5,8 @@ mod data;
 mod evaluate;
 mod import;
 mod output;
+mod protocol;
+mod report;
 mod settings;
 mod show;
 mod train;
@@ -26,6 +28,7 @@ enum Command {
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
+    Report(report::Report),
     Settings(settings::Settings),
 }
 
@@ -37,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Settings(command) => command.run(),
     }
 }
