@@ -8,6 +8,8 @@ mod extract;
 mod fault;
 mod import;
 mod output;
+mod protocol;
+mod report;
 mod settings;
 mod show;
 mod train;
@@ -34,6 +36,7 @@ enum Command {
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
     Export(export::Export),
+    Report(report::Report),
     Settings(settings::Settings),
 }
 
@@ -47,6 +50,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Settings(command) => command.run(),
     }
 }
