@@ -5,6 +5,7 @@ mod data;
 mod evaluate;
 mod import;
 mod output;
+mod planted;
 mod settings;
 mod show;
 mod train;
@@ -23,6 +24,7 @@ pub(crate) struct Cli {
 enum Command {
     Import(import::Import),
     Data(data::Data),
+    Planted(planted::Planted),
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Import(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Planted(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),
