@@ -58,7 +58,7 @@ pub(crate) fn golden_training(rest: &[String]) -> Result<()> {
 /// `cargo xtask bench-train`: a training step against PyTorch's, and an epoch; or what arguments ask of the script.
 pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     setup::run(Need::Demo)?;
-    run(&cargo(), &["build", "--release", "--locked", "--package", "mien-trainer", "--examples"])?;
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--examples"])?;
     let python = python(&["numpy", "torch"])?;
     let folder = target().join("release/examples").display().to_string();
     let script =
