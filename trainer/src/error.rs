@@ -154,6 +154,14 @@ pub enum TrainerError {
         /// Expected, found, and what to do.
         reason: String,
     },
+    /// A report cannot be made or stand where it should.
+    #[error("report {}: {reason}", path.display())]
+    Report {
+        /// The report's folder or a picture in it.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
     /// The run was begun with another experiment.
     #[error("{}: {key} was {saved} when the run began and is {now} now; resume with the saved experiment, or train into a new folder", path.display())]
     ExperimentChanged {
@@ -189,7 +197,7 @@ impl TrainerError {
             Self::Engine { .. } | Self::NotFinite { .. } => 1,
             Self::Setting { .. } | Self::Format { .. } | Self::Corpus { .. } | Self::Store { .. } => 3,
             Self::Extraction { .. } | Self::ExtractionChanged { .. } | Self::Batch { .. } => 3,
-            Self::Run { .. } | Self::Checkpoint { .. } | Self::ExperimentChanged { .. } => 3,
+            Self::Run { .. } | Self::Checkpoint { .. } | Self::ExperimentChanged { .. } | Self::Report { .. } => 3,
             Self::Export { .. } => 5,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Folders in the order of the data's way: [`extract`] takes clips through the device's networks; [`data`] gives
 //! batches; [`model`] is UMCA with MIA for training; [`objective`] is what is minimised; [`train`] runs steps, epochs,
-//! seeds and checkpoints; [`evaluate`] measures what came of it; [`export`] takes it to a device.
+//! seeds and checkpoints; [`evaluate`] measures what came of it; [`report`] shows runs and measures on one page;
+//! [`export`] takes a network to a device.
 
 mod changed;
 pub mod data;
@@ -12,7 +13,9 @@ pub mod export;
 pub mod extract;
 mod hash;
 pub mod model;
+mod new_folder;
 pub mod objective;
+pub mod report;
 pub mod train;
 
 pub use error::{Result, TrainerError};

@@ -1,10 +1,10 @@
 //! Ten steps of the trainer against ten steps of PyTorch's Adam.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
 use burn::tensor::Device;
-use common::TrainingGolden;
+use formula_data::TrainingGolden;
 use mien_models::fusion::parameters;
 use mien_trainer::model::Dropout;
 use mien_trainer::train::{Learner, Place};

@@ -121,7 +121,9 @@ fn wrong_requests_are_told_in_one_line() {
     assert!(refused(3, &["import", "no/such/corpus", "--out", &out]).contains("label_official.npz"));
     let said = refused(3, &["data", "info", "no/such/store"]);
     assert!(said.contains("store.json"), "{said}");
-    assert_eq!(said.matches("the file is missing").count(), 1, "a cause is told once: {said}");
+    let said = refused(3, &["import", "no/such/corpus", "--layout", "plain", "--out", &out]);
+    assert!(said.contains("clips.csv: cannot read"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "a cause is told once: {said}");
     assert!(refused(3, &["evaluate", "no/such/run"]).contains("no/such/run"));
     let pickle = fixture("mmsa/aligned.pkl").display().to_string();
     assert!(refused(2, &["import", &pickle, "--out", &out, "--labels", "l.npz"]).contains("--layout authors"));
@@ -141,6 +143,8 @@ fn a_device_that_is_not_there_has_its_own_exit_code() {
     printed(&["import", &fixture("authors").display().to_string(), "--out", &path("store")]);
     let said = refused(4, &["train", "--data", &path("store"), "--out", &path("run"), "--device", "cuda:99"]);
     assert!(said.contains("cuda:99"), "{said}");
+    assert!(!std::path::Path::new(&path("run")).exists(), "told before anything is written");
+    assert!(printed(&["devices"]).starts_with("cpu\n"));
 }
 
 #[test]

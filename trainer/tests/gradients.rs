@@ -1,12 +1,12 @@
 //! Every parameter's gradient of every term of the objective: against central differences in f64 and against PyTorch.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Tensor};
-use common::{TrainingGolden, unit};
+use formula_data::{TrainingGolden, unit};
 use mien_models::fusion::parameters;
 use mien_trainer::data::Batch;
 use mien_trainer::model::{Dropout, Noise, Umca};

@@ -1,10 +1,10 @@
 //! The trainer's network and objective against the authors' module and the specification's table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
 use burn::tensor::{DType, Device, Tensor};
-use common::{batch, fusion_golden};
+use formula_data::{batch, fusion_golden};
 use mien_models::fusion::{FusionConfig, Mia, MiaResidual, Padding, parameters};
 use mien_models::tensor::{NamedTensors, Tensor as Plain, formula};
 use mien_trainer::data::{Batch, Stream};

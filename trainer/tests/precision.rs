@@ -1,9 +1,9 @@
 //! Mixed precision against full precision.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
-use common::Memory;
+use formula_data::Memory;
 use mien_trainer::data::{Source, Split};
 use mien_trainer::model::Dropout;
 use mien_trainer::train::{Experiment, Learner, Place, Precision, device};
@@ -23,7 +23,10 @@ fn a_step_in_bf16_goes_where_one_in_f32_goes() {
     let batch = memory.batch(Split::Train, &clips).unwrap();
     let [mut exact, mut mixed] = [Precision::F32, Precision::Bf16].map(|p| learner(&memory, p));
     assert_eq!(exact.values(), mixed.values(), "weights are read in full precision");
-    assert_eq!(exact.valences(&batch).unwrap(), mixed.valences(&batch).unwrap(), "so is what validation asks");
+    for missing in [false, true] {
+        let [a, b] = [&exact, &mixed].map(|learner| learner.valences(&batch, missing).unwrap());
+        assert_eq!(a, b, "so is what validation asks");
+    }
     let before = exact.values().clone();
     let (mut same, mut moved) = (0, 0);
     for step in 0..5 {

@@ -1,7 +1,7 @@
 //! A run that is killed at any moment goes on to the same bits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use common::{Memory, unit};
+use formula_data::{Memory, unit};
 use mien_trainer::train::{EpochDone, Experiment, Report, Silent, StepDone, resume, train};
 
 /// Kills per run; what the issue asks for is at least 20.

@@ -1,14 +1,14 @@
 //! Runs, and what stops them: NaN, full disks, changed experiments, other versions, damage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
+mod formula_data;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use common::Memory;
+use formula_data::Memory;
 use mien_models::fusion::Mia;
 use mien_trainer::data::Source;
 use mien_trainer::objective::PRESETS;

@@ -70,6 +70,17 @@ pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     script(&["--epoch".into(), "480".into(), "--rounds".into(), "1".into()])
 }
 
+/// `cargo xtask check-cuda`: the workstation's program with its CUDA path, built without optimisation and apart from
+/// everything else, lists what it finds: cards, or cleanly none.
+pub(crate) fn cuda() -> Result<()> {
+    setup::run(Need::Demo)?;
+    let folder = target().join("check-cuda");
+    let shown = folder.display().to_string();
+    let features = ["--workspace", "--features", "mien-trainer/cuda", "--bin", "mien-train"];
+    run(&cargo(), &[&["build", "--locked", "--target-dir", &shown], &features[..]].concat())?;
+    run(&folder.join("debug/mien-train").display().to_string(), &["devices"])
+}
+
 /// A Python in the project's own virtual environment that has `packages`.
 fn python(packages: &[&str]) -> Result<String> {
     let venv = root().join(".venv");

@@ -50,3 +50,9 @@ pub(crate) fn mien() -> Result<PathBuf> {
     run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "mien"])?;
     Ok(target().join("release/mien"))
 }
+
+/// Builds the workstation's program, likewise, and gives its path.
+pub(crate) fn mien_train() -> Result<PathBuf> {
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "mien-train"])?;
+    Ok(target().join("release/mien-train"))
+}

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mien_models::bundle::{MODES, Sha256};
-use mien_models::fusion::Padding;
-use mien_trainer::data::corpus::{SPLITS, split_name};
-use mien_trainer::data::{Source, Split};
-use mien_trainer::evaluate::{Evaluation, Mode, Protocol, compare_saved, predict, write_into_bundle};
+use mien_models::bundle::MODES;
+use mien_trainer::data::corpus::split_name;
+use mien_trainer::evaluate::{Measured, Mode, compare_saved, write_into_bundle};
 
 use super::fault::Fault;
 use super::import::Progress;
 use super::output;
+use super::protocol::ProtocolOptions;
 use super::trained::{Choice, Trained};
 
 /// Measure a trained network: MAE, Corr, Acc-2, F1, Acc-5, Acc-7 in several modes, with 95 % intervals.
@@ -20,24 +19,11 @@ use super::trained::{Choice, Trained};
 pub(crate) struct Evaluate {
     #[command(flatten)]
     choice: Choice,
-    /// The split that is measured
-    #[arg(long, default_value = "test", value_parser = split)]
-    split: Split,
-    /// The split that the 90 % intervals of scores come from; it must not be the one that is measured
-    #[arg(long, default_value = "valid", value_parser = split)]
-    calibrate: Split,
+    #[command(flatten)]
+    protocol: ProtocolOptions,
     /// Modes, for example complete,text-missing,no-llm,no-face,noise:0.5,audio+face
     #[arg(long, value_delimiter = ',', value_parser = mode)]
     modes: Vec<Mode>,
-    /// Clips per batch, in the order of the corpus; counts with reference padding alone
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
-    /// Draws of the bootstrap
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    resamples: u32,
-    /// Seed of the bootstrap
-    #[arg(long, default_value_t = 1)]
-    bootstrap_seed: u64,
     /// Save evaluation.json and predictions.csv in this folder
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -50,11 +36,6 @@ pub(crate) struct Evaluate {
     /// A JSON object instead of tables
     #[arg(long)]
     json: bool,
-}
-
-fn split(text: &str) -> Result<Split, String> {
-    let found = SPLITS.into_iter().find(|split| split_name(*split) == text);
-    found.ok_or_else(|| format!("expected train, valid or test, found {text:?}"))
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
@@ -70,43 +51,14 @@ impl Evaluate {
     }
 
     fn measured(&self) -> Result<()> {
-        if self.split == self.calibrate {
-            let text = "--calibrate: intervals made from the split that they are measured on promise nothing; name another \
-                        split";
-            return Err(Fault::usage(text).into());
-        }
-        let Trained { experiment, source, weights, learner, .. } = self.choice.open()?;
-        let mut model = |batch: &mien_trainer::data::Batch, text_missing: bool| {
-            let [complete, missing] = learner.valences(batch)?;
-            Ok(if text_missing { missing } else { complete })
-        };
-        let modes = self.modes();
+        let measuring = self.protocol.measuring(self.modes());
+        measuring.validate().map_err(|e| Fault::usage(e.to_string()))?;
+        let Trained { source, weights, learner, .. } = self.choice.open(&self.protocol.device)?;
         let progress = Progress::new();
-        let batch = self.batch as usize;
-        let mut asked = |split: Split| {
-            let name = split_name(split);
-            predict(&source, split, &modes, batch, &mut model, &mut |done, total| progress.tell(name, done, total))
-        };
-        let (calibration, predictions) = (asked(self.calibrate), asked(self.split));
+        let mut tell = |split, done, total| progress.tell(split_name(split), done, total);
+        let measured = measuring.measure(&source, &learner, &weights, &mut tell);
         progress.end();
-        let (calibration, predictions) = (calibration?, predictions?);
-        let protocol = Protocol {
-            created_by: concat!("mien-train ", env!("CARGO_PKG_VERSION")).into(),
-            corpus: source.name().into(),
-            corpus_digest: source.digest().into(),
-            split: split_name(self.split).into(),
-            weights: weights.display().to_string(),
-            weights_sha256: Sha256::of_file(&weights)?.1.to_string(),
-            padding: match experiment.network.padding {
-                Padding::Masked => "masked".into(),
-                Padding::Reference => "reference".into(),
-            },
-            batch,
-            resamples: self.resamples as usize,
-            seed: self.bootstrap_seed,
-            calibration: format!("{}, {} clips", split_name(self.calibrate), calibration.ids.len()),
-        };
-        let evaluation = Evaluation::of(protocol, &predictions, Some(&calibration))?;
+        let Measured { evaluation, predictions } = measured?;
         if let Some(out) = &self.out {
             evaluation.save(&predictions, out)?;
         }
@@ -151,7 +103,7 @@ impl Evaluate {
     }
 
     fn compared(&self, a: &std::path::Path, b: &std::path::Path) -> Result<()> {
-        let found = compare_saved(a, b, self.resamples as usize, self.bootstrap_seed)?;
+        let found = compare_saved(a, b, self.protocol.resamples as usize, self.protocol.bootstrap_seed)?;
         if self.json {
             output::json(&found)?;
             return Ok(());
@@ -160,7 +112,7 @@ impl Evaluate {
             "A {}, B {}; B - A with its 95 % interval, {} paired draws",
             a.display(),
             b.display(),
-            self.resamples
+            self.protocol.resamples
         ))?;
         let mut rows = vec![["mode", "measure", "A", "B", "B - A", "interval", "p"].map(str::to_owned).to_vec()];
         for (mode, measures) in &found {

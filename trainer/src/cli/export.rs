@@ -42,6 +42,9 @@ pub(crate) struct Export {
     /// Clips of the validation split on which the device's score is held against the trainer's, in every mode
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     check_clips: u32,
+    /// What computes the trainer's scores: cpu, or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
     /// A JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -49,7 +52,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(self) -> Result<()> {
-        let Trained { experiment, source, weights, seed, learner } = self.choice.open()?;
+        let Trained { experiment, source, weights, seed, learner } = self.choice.open(&self.device)?;
         let digest = Sha256::of_file(&weights)?.1;
         let origin = format!(
             "trained by mien-train {} on corpus {}, seed {seed}, weights sha256 {digest}",
@@ -64,10 +67,7 @@ impl Export {
         };
         let label =
             Label { name: self.name, version: self.bundle_version, trained: self.trained, statement: self.statement };
-        let mut model = |batch: &Batch, text_missing: bool| {
-            let [complete, missing] = learner.valences(batch)?;
-            Ok(if text_missing { missing } else { complete })
-        };
+        let mut model = |batch: &Batch, text_missing: bool| learner.valences(batch, text_missing);
         let progress = Progress::new();
         let made = export::export(&self.base, &self.out, &trained, &label, &mut |fusion, modes| {
             let most = self.check_clips as usize;

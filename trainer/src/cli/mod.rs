@@ -2,12 +2,16 @@
 
 mod dashboard;
 mod data;
+mod devices;
 mod evaluate;
 mod export;
 mod extract;
 mod fault;
 mod import;
 mod output;
+mod planted;
+mod protocol;
+mod report;
 mod settings;
 mod show;
 mod train;
@@ -30,11 +34,14 @@ enum Command {
     Extract(extract::Extract),
     Import(import::Import),
     Data(data::Data),
+    Planted(planted::Planted),
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
     Export(export::Export),
+    Report(report::Report),
     Settings(settings::Settings),
+    Devices(devices::Devices),
 }
 
 /// Runs the command that the program was started with.
@@ -43,10 +50,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Extract(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Planted(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Settings(command) => command.run(),
+        Command::Devices(command) => command.run(),
     }
 }

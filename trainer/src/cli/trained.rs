@@ -26,9 +26,6 @@ pub(crate) struct Choice {
     /// The corpus: a feature store [default: the run's]
     #[arg(long, value_name = "STORE")]
     data: Option<PathBuf>,
-    /// What computes: cpu, or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
     #[command(flatten)]
     options: Options,
 }
@@ -43,7 +40,8 @@ pub(crate) struct Trained {
 }
 
 impl Choice {
-    pub(crate) fn open(&self) -> Result<Trained> {
+    /// Opens both; `on` names what computes.
+    pub(crate) fn open(&self, on: &str) -> Result<Trained> {
         let base = match &self.run {
             Some(run) => saved(run)?,
             None => Experiment::default(),
@@ -64,7 +62,7 @@ impl Choice {
             (None, Some(run)) => seed_folder(run, seed).join(WEIGHTS_FILE),
             (None, None) => return Err(Fault::usage("no weights: give a run's folder, or --weights FILE").into()),
         };
-        let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), seed, &device(&self.device)?)?;
+        let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), seed, &device(on)?)?;
         Ok(Trained { experiment, source, weights, seed, learner })
     }
 }

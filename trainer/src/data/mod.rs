@@ -1,7 +1,7 @@
 //! From corpora to batches.
 //!
 //! A corpus in some layout ([`authors`], ...) is read through [`corpus::Corpus`] and brought into a feature [`store`] by
-//! [`import`]; the store is a [`Source`] of batches.
+//! [`import`]; the store is a [`Source`] of batches. [`planted`] is a corpus that needs no files.
 
 pub mod authors;
 pub mod batch;
@@ -15,6 +15,7 @@ pub mod mosei;
 pub mod npy;
 mod numpy;
 pub mod plain;
+pub mod planted;
 pub mod prefetch;
 pub mod provenance;
 pub mod source;

@@ -139,7 +139,7 @@ impl Metrics {
 }
 
 /// Pearson's correlation; `None` where either side is constant.
-fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
+pub(crate) fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
     let &(p0, y0) = pairs.first()?;
     // A constant's computed variance need not be exactly 0.
     if pairs.iter().all(|(p, _)| *p == p0) || pairs.iter().all(|(_, y)| *y == y0) {

@@ -18,13 +18,15 @@ mod state;
 mod step;
 
 pub use adam::{Adam, Optimiser};
-pub use device::device;
+pub use device::{WITH_CUDA, device, devices};
 pub use experiment::{Experiment, FILE as EXPERIMENT_FILE, Network, Precision, Selection, Training};
-pub use log::FILE as LOG_FILE;
+pub use log::{FILE as LOG_FILE, RunLog};
 pub use order::Ordering;
 pub use report::{EpochDone, Report, Silent, StepDone};
 pub use run::{Outcome, WEIGHTS as WEIGHTS_FILE};
 pub use schedule::Schedule;
-pub use seeds::{RESULT as RESULT_FILE, SeedResult, Summary, resume, saved, seed_folder, train};
+pub(crate) use seeds::mean_and_deviation;
+pub use seeds::{RESULT as RESULT_FILE, SeedResult, Summary, result, resume, saved, seed_folder, train};
 pub use state::{Best, Errors, State, VERSION as CHECKPOINT_VERSION};
+pub(crate) use step::numbers;
 pub use step::{Learner, Place, flows, valences};

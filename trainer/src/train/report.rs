@@ -1,12 +1,12 @@
 //! What a run tells while it goes on.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::state::Errors;
 use crate::objective::TERMS;
 
 /// A step that was taken. A line of the log.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepDone {
     /// The run's seed.
     pub seed: u64,
@@ -31,7 +31,7 @@ pub struct StepDone {
 }
 
 /// An epoch that is over. A line of the log.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochDone {
     /// The run's seed.
     pub seed: u64,

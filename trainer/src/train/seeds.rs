@@ -110,6 +110,26 @@ pub fn saved(folder: &Path) -> Result<Experiment> {
     Experiment::read(&file)
 }
 
+/// The result of the run in `folder`.
+///
+/// # Errors
+/// Run when the run has not ended, or the file is no result.
+pub fn result(folder: &Path) -> Result<Summary> {
+    let path = folder.join(RESULT);
+    let refused = |path: &Path, reason: String| TrainerError::Run { path: path.to_owned(), reason };
+    match fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|e| {
+            let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            refused(&path, format!("not a run's result: {message}; put a whole copy back, or train again"))
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let reason = format!("no {RESULT} is here: the run has not ended; go on with it by `mien-train resume`");
+            Err(refused(folder, reason))
+        }
+        Err(e) => Err(TrainerError::io(&path, "read", e)),
+    }
+}
+
 /// A seed's folder in a run's folder.
 pub fn seed_folder(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed}"))
@@ -157,7 +177,7 @@ fn summary(outcomes: &[Outcome], source: &dyn Source) -> Summary {
 }
 
 /// Mean and standard deviation (n - 1); the deviation of one value is 0.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+pub(crate) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n.max(1.0);
     let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();

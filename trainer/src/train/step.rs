@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use mien_models::fusion::{FusionConfig, Padding, parameters};
 use mien_models::tensor::{NamedTensors, Tensor as Plain, write_safetensors};
 
@@ -75,6 +75,11 @@ impl Learner {
         Ok(Self { experiment: experiment.clone(), seed, model, values, adam })
     }
 
+    /// What the network is trained by.
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
     /// The network.
     pub fn model(&self) -> &Umca {
         &self.model
@@ -120,12 +125,22 @@ impl Learner {
         Ok(values)
     }
 
-    /// Valences of `batch` with real and with simulated text, without dropout.
+    /// Valences of `batch` with real text, or with simulated text where `text_missing`; without dropout.
     ///
     /// # Errors
     /// Batch; Engine.
-    pub fn valences(&self, batch: &Batch) -> Result<[Vec<f32>; 2]> {
-        valences(&self.exact()?, &self.experiment, batch)
+    pub fn valences(&self, batch: &Batch, text_missing: bool) -> Result<Vec<f32>> {
+        let model = self.exact()?;
+        let prepared = Prepared::new(&model, &self.experiment, batch, DType::F32)?;
+        numbers(prepared.flow(text_missing, &mut Noise::off()).valence, "read the valences")
+    }
+
+    /// Both flows of `batch` without gradients and dropout: real text, then missing text.
+    ///
+    /// # Errors
+    /// Batch.
+    pub fn flows(&self, batch: &Batch) -> Result<[Flow; 2]> {
+        flows(&self.exact()?, &self.experiment, batch, [Noise::off(), Noise::off()], DType::F32)
     }
 
     /// The network in f32, without gradients: what validation and evaluation ask.
@@ -178,11 +193,13 @@ fn named(config: &FusionConfig, values: &BTreeMap<String, Vec<f32>>) -> NamedTen
 /// Batch; Engine.
 pub fn valences(model: &Umca, experiment: &Experiment, batch: &Batch) -> Result<[Vec<f32>; 2]> {
     let [complete, missing] = flows(model, experiment, batch, [Noise::off(), Noise::off()], DType::F32)?;
-    let read = |flow: Flow| {
-        let values = flow.valence.inner().try_into_vec_as::<f32>();
-        values.map_err(|e| TrainerError::Engine { action: "read the valences", reason: format!("{e:?}") })
-    };
-    Ok([read(complete)?, read(missing)?])
+    Ok([numbers(complete.valence, "read the valences")?, numbers(missing.valence, "read the valences")?])
+}
+
+/// A tensor's numbers on the host, row-major; `action` is what a message says of it.
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>, action: &'static str) -> Result<Vec<f32>> {
+    let values = tensor.inner().try_into_vec_as::<f32>();
+    values.map_err(|e| TrainerError::Engine { action, reason: format!("{e:?}") })
 }
 
 /// Both flows of `batch`: real text, then missing text. `dtype` is that of the network's weights; what flows give is f32
@@ -197,22 +214,45 @@ pub fn flows(
     [mut complete, mut missing]: [Noise; 2],
     dtype: DType,
 ) -> Result<[Flow; 2]> {
-    check(batch, model.config())?;
-    let masked = experiment.network.padding == Padding::Masked;
-    let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).inner();
-    let sequence = |stream: &Stream| Sequence::new(stream, masked, &device, dtype);
-    // Before any dropout audio and video are the same in both flows.
-    let audio = model.project_audio(&sequence(&batch.audio));
-    let video = model.project_video(&sequence(&batch.video));
-    let text = model.project_text(&sequence(&batch.text));
-    let simulated = if experiment.network.simulated_text {
-        model.project_text(&sequence(&batch.simulated))
-    } else {
-        model.project_text(&sequence(&absent(&batch.simulated)))
-    };
-    let streams = |text| -> [&Projected; 3] { [&audio, text, &video] };
-    let flows = [model.flow(streams(&text), false, &mut complete), model.flow(streams(&simulated), true, &mut missing)];
-    Ok(if dtype == DType::BF16 { flows.map(Flow::in_f32) } else { flows })
+    let prepared = Prepared::new(model, experiment, batch, dtype)?;
+    Ok([prepared.flow(false, &mut complete), prepared.flow(true, &mut missing)])
+}
+
+/// A batch on its way into the network. Before any dropout audio and video are the same in both flows: they are
+/// projected once.
+struct Prepared<'a> {
+    model: &'a Umca,
+    batch: &'a Batch,
+    masked: bool,
+    simulated_text: bool,
+    device: Device,
+    dtype: DType,
+    audio: Projected,
+    video: Projected,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(model: &'a Umca, experiment: &Experiment, batch: &'a Batch, dtype: DType) -> Result<Self> {
+        check(batch, model.config())?;
+        let masked = experiment.network.padding == Padding::Masked;
+        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).inner();
+        let audio = model.project_audio(&Sequence::new(&batch.audio, masked, &device, dtype));
+        let video = model.project_video(&Sequence::new(&batch.video, masked, &device, dtype));
+        let simulated_text = experiment.network.simulated_text;
+        Ok(Self { model, batch, masked, simulated_text, device, dtype, audio, video })
+    }
+
+    fn flow(&self, missing: bool, noise: &mut Noise) -> Flow {
+        let project =
+            |stream: &Stream| self.model.project_text(&Sequence::new(stream, self.masked, &self.device, self.dtype));
+        let text = match (missing, self.simulated_text) {
+            (false, _) => project(&self.batch.text),
+            (true, true) => project(&self.batch.simulated),
+            (true, false) => project(&absent(&self.batch.simulated)),
+        };
+        let flow = self.model.flow([&self.audio, &text, &self.video], missing, noise);
+        if self.dtype == DType::BF16 { flow.in_f32() } else { flow }
+    }
 }
 
 /// One zero row per clip (spec section 9).

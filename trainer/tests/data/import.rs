@@ -114,6 +114,22 @@ fn equal_imports_give_equal_bytes_and_report_their_way() {
 }
 
 #[test]
+fn a_corpus_is_the_same_wherever_it_lies_and_another_with_one_other_number() {
+    let (_stays, here) = store(&authors(), &f32_rows());
+    let (_moved, root) = damaged();
+    let (_there, moved) = store(&open(&root), &f32_rows());
+    assert_ne!(here.index().origin, moved.index().origin);
+    assert_eq!(here.digest(), moved.digest(), "a run goes on with a corpus that was moved and imported again");
+
+    let rows = root.join("features_mosei/wavlm-large-FRA_-5/_x_7.npy");
+    let mut bytes = fs::read(&rows).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&rows, bytes).unwrap();
+    let (_other, changed) = store(&open(&root), &f32_rows());
+    assert_ne!(here.digest(), changed.digest());
+}
+
+#[test]
 fn official_folds_take_the_place_of_the_archives_splits() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("folds.py");

@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bundle;
+#[path = "../plain_corpus/mod.rs"]
+mod plain_corpus;
 mod saved;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mien_trainer::data::import::{ImportSettings, import};
-use mien_trainer::data::plain::PlainCorpus;
-use mien_trainer::data::store::{RowType, Store};
+use mien_trainer::data::store::Store;
 use mien_trainer::data::{Batch, Split};
 use mien_trainer::evaluate::{Evaluation, Mode, Predictions, Protocol, predict};
 use mien_trainer::{Result, TrainerError};
@@ -25,40 +25,9 @@ fn label(n: usize) -> f64 {
 /// label + 1, of a simulated one label + 2, of a video row label + 3.
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("corpus");
-    let mut table = String::from("id,split,label\n");
-    let mut n = 0;
-    for (split, count) in CLIPS {
-        for _ in 0..count {
-            table.push_str(&format!("v{n}_0,{split},{}\n", label(n)));
-            for (offset, (modality, width)) in
-                [("audio", 2), ("text", 3), ("simulated", 3), ("video", 2)].iter().enumerate()
-            {
-                write_npy(
-                    &root.join(modality).join(format!("v{n}_0.npy")),
-                    1 + n % 4,
-                    *width,
-                    (label(n) + offset as f64) as f32,
-                );
-            }
-            n += 1;
-        }
-    }
-    std::fs::write(root.join("clips.csv"), table).unwrap();
-    let out = folder.path().join("store");
-    let settings = ImportSettings { rows: RowType::F32, ..ImportSettings::default() };
-    import(&PlainCorpus::open(&root).unwrap(), &out, &settings, &|_| {}).unwrap();
-    let store = Store::open(&out).unwrap();
+    let (root, out) = (folder.path().join("corpus"), folder.path().join("store"));
+    let store = plain_corpus::store(&root, &out, CLIPS, label, |n, modality| label(n) + modality as f64);
     (folder, store)
-}
-
-fn write_npy(path: &Path, rows: usize, width: usize, value: f32) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {width}), }}");
-    bytes.extend(format!("{dict:117}\n").bytes());
-    bytes.extend(std::iter::repeat_n(value.to_le_bytes(), rows * width).flatten());
-    std::fs::write(path, bytes).unwrap();
 }
 
 /// A model that is off by exactly what the mode takes away: it answers audio + (text - label - 1), and so on.

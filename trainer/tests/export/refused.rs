@@ -16,8 +16,7 @@ fn exported(place: &Place, change: &dyn Fn(&str, bool, f32) -> f32) -> Result<Ex
     let tensors = mien_models::tensor::NamedTensors::open(&weights).unwrap();
     let learner = Learner::new(&experiment, Some(tensors), 42, &device("cpu").unwrap()).unwrap();
     let mut model = |batch: &Batch, text_missing: bool| {
-        let [complete, missing] = learner.valences(batch)?;
-        let said = if text_missing { missing } else { complete };
+        let said = learner.valences(batch, text_missing)?;
         Ok(batch.ids.iter().zip(said).map(|(id, v)| change(id, text_missing, v)).collect())
     };
     let trained = Trained { network: &experiment.network, weights: &weights, source: "a test", licence: "not stated" };

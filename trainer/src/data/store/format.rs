@@ -156,6 +156,17 @@ impl Index {
         }
     }
 
+    /// SHA-256 of what training and evaluation take from the store: rows, lengths, labels, ids, speakers, transcripts. Where
+    /// the corpus lay and which program imported it make no other corpus of it.
+    ///
+    /// # Errors
+    /// What serde says of an index that JSON cannot hold.
+    pub(super) fn content_digest(&self) -> serde_json::Result<Sha256> {
+        let [train, valid, test] = [&self.train, &self.valid, &self.test];
+        let widths: BTreeMap<_, _> = self.modalities.iter().map(|(modality, entry)| (modality, entry.width)).collect();
+        Ok(Sha256::of(&serde_json::to_vec(&(SCHEMA, self.rows, widths, train, valid, test))?))
+    }
+
     /// Width of the rows of a modality. Real and simulated text have one width: where one of them is absent, the
     /// other's holds.
     pub fn width(&self, modality: Modality) -> Option<usize> {

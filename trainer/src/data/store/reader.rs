@@ -100,7 +100,8 @@ impl Store {
         let part = |split| Part::open(path, &index, split);
         let parts = [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?];
         let name = path.display().to_string();
-        Ok(Self { path: path.into(), name, digest: Sha256::of(&cover).to_string(), index, widths, parts })
+        let digest = index.content_digest().map_err(|e| refuse(INDEX_NAME, e.to_string()))?.to_string();
+        Ok(Self { path: path.into(), name, digest, index, widths, parts })
     }
 
     /// What the store says of itself.

@@ -1,6 +1,6 @@
 //! Writing a store so that it appears whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,13 @@ use sha2::Digest;
 use super::super::corpus::{Modality, split_name};
 use super::super::source::Split;
 use super::format::{Cover, FORMAT, FileEntry, INDEX_NAME, Index, RowType, SCHEMA, STORE_NAME, row_file_header};
+use crate::new_folder::NewFolder;
 use crate::{Result, TrainerError};
 
-/// A store in the making: a folder beside the place where it will stand, removed unless [`StoreWriter::finish`] is
-/// reached. A killed process leaves a folder `.NAME.partial-*` behind, which nothing reads.
+/// A store in the making, removed unless [`StoreWriter::finish`] is reached.
 #[derive(Debug)]
 pub struct StoreWriter {
-    target: PathBuf,
-    folder: tempfile::TempDir,
+    folder: NewFolder,
     row_type: RowType,
 }
 
@@ -29,26 +28,8 @@ impl StoreWriter {
     /// # Errors
     /// Store where something stands there already; Io when the folder beside it cannot be made.
     pub fn create(target: &Path, row_type: RowType) -> Result<Self> {
-        let target = std::path::absolute(target).map_err(|e| TrainerError::io(target, "find", e))?;
-        let refuse = |reason: &str| TrainerError::Store { path: target.clone(), reason: reason.into() };
-        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(refuse("expected a folder's name"));
-        };
-        if target.symlink_metadata().is_ok() {
-            return Err(refuse("something stands there already; remove it or choose another name"));
-        }
-        fs::create_dir_all(parent).map_err(|e| TrainerError::io(parent, "create", e))?;
-        let mut builder = tempfile::Builder::new();
-        let prefix = format!(".{}.partial-", name.to_string_lossy());
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Like any newly made folder: the umask takes away what the user does not want.
-            builder.permissions(fs::Permissions::from_mode(0o777));
-        }
-        let folder = builder.tempdir_in(parent).map_err(|e| TrainerError::io(parent, "create a folder in", e))?;
-        Ok(Self { target, folder, row_type })
+        let refuse = |path: &Path, reason| TrainerError::Store { path: path.to_owned(), reason };
+        Ok(Self { folder: NewFolder::create(target, refuse)?, row_type })
     }
 
     /// Starts the row file of a split's modality; `lengths` are the rows of each clip.
@@ -88,30 +69,16 @@ impl StoreWriter {
     /// # Errors
     /// Io; nothing stands at the target then.
     pub fn finish(self, index: &Index) -> Result<()> {
-        let Self { target, folder, .. } = self;
-        let index = json(index, &target)?;
-        write_new(&folder.path().join(INDEX_NAME), &index)?;
+        let Self { folder, .. } = self;
+        let index = json(index, folder.target())?;
+        folder.write(INDEX_NAME, &index)?;
         let cover = Cover {
             format: FORMAT.into(),
             schema: SCHEMA,
             index: FileEntry { path: INDEX_NAME.into(), bytes: index.len() as u64, sha256: Sha256::of(&index) },
         };
-        write_new(&folder.path().join(STORE_NAME), &json(&cover, &target)?)?;
-        sync_folder(folder.path())?;
-        // Nothing stood there at the beginning; an empty folder that came since would be replaced, anything else refuses.
-        if target.symlink_metadata().is_ok() {
-            return Err(TrainerError::Store {
-                path: target,
-                reason: "something was put there while the store was being written; choose another name".into(),
-            });
-        }
-        fs::rename(folder.path(), &target).map_err(|e| TrainerError::io(&target, "rename into place", e))?;
-        // The folder has moved: there is nothing left to remove.
-        let _ = folder.keep();
-        if let Some(parent) = target.parent() {
-            sync_folder(parent)?;
-        }
-        Ok(())
+        folder.write(STORE_NAME, &json(&cover, folder.target())?)?;
+        folder.finish()
     }
 }
 
@@ -120,15 +87,6 @@ fn json(value: &impl serde::Serialize, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(value).map_err(|e| TrainerError::io(path, "write", e.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = File::create_new(path).map_err(|e| TrainerError::io(path, "create", e))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| TrainerError::io(path, "write", e))
-}
-
-fn sync_folder(path: &Path) -> Result<()> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(|e| TrainerError::io(path, "write", e))
 }
 
 /// The rows of a split's modality, written clip by clip.
