@@ -19,7 +19,7 @@ pub(crate) struct Planted {
     /// Everything that is drawn depends on it
     #[arg(long, default_value_t = PlantedSettings::default().seed)]
     seed: u64,
-    /// Clips of train, valid and test [default: 400,600,200]
+    /// Clips of train, valid and test [default: 600,600,200]
     #[arg(long, value_name = "TRAIN,VALID,TEST", value_parser = clips)]
     clips: Option<[usize; 3]>,
 }

@@ -10,25 +10,23 @@ const FELT: (f64, f64) = (0.25, 1.1);
 /// People who label a clip; a label is the mean of their whole numbers.
 const RATERS: usize = 3;
 /// Standard deviation of a rater's error.
-const RATER_ERROR: f64 = 0.7;
+const RATER_ERROR: f64 = 1.0;
 /// Words of a clip: median, deviation of the logarithm, most.
 const WORDS: (f64, f64, usize) = (5.0, 0.45, 14);
 /// Share of words that say what is felt.
-const FELT_WORDS: f64 = 0.5;
+const FELT_WORDS: f64 = 0.8;
 /// Standard deviation of a word's polarity around what is felt.
-const POLARITY_ERROR: f64 = 0.6;
+const POLARITY_ERROR: f64 = 0.5;
 /// Audio and face rows for each word.
-const FRAMES_OF_A_WORD: [f64; 2] = [1.6, 1.0];
+const FRAMES_OF_A_WORD: [f64; 2] = [1.2, 0.8];
 /// Most audio and face rows of a clip.
 const MOST_FRAMES: [usize; 2] = [22, 14];
-/// A clip's din is a number in [0, 1) to this power: most clips are quiet.
-const DIN_POWER: f64 = 1.0;
 /// In full din, the share of words that are misheard as any other word.
-const MISHEARD: f64 = 0.6;
+const MISHEARD: f64 = 0.1;
 /// In full din, the share of words that are not heard at all.
-const UNHEARD: f64 = 0.2;
-/// In full din, the share of clips whose meaning is turned round: a "not" that was not heard, or heard where none was.
-const TURNED: f64 = 0.6;
+const UNHEARD: f64 = 0.1;
+/// In full din, how much more negative than it was said a word is heard.
+const SOURED: f64 = 1.5;
 
 /// A word: its polarity where it says what is felt, or nothing.
 pub(super) type Word = Option<f64>;
@@ -78,7 +76,7 @@ fn clip(seed: u64, speaker: u64, n: u64) -> (Clip, Latent) {
         // A clip that says nothing of what is felt would have a label out of thin air.
         said[0] = Some(felt + POLARITY_ERROR * draw.normal());
     }
-    let din = draw.unit().powf(DIN_POWER);
+    let din = draw.unit();
     let heard = heard(&mut draw, &said, din);
     let frames = [0, 1].map(|m| {
         let most = MOST_FRAMES[m];
@@ -96,7 +94,6 @@ fn word(draw: &mut Draw, felt: f64) -> Word {
 
 /// What a recogniser makes of `said`; one word at least.
 fn heard(draw: &mut Draw, said: &[Word], din: f64) -> Vec<Word> {
-    let sign = if draw.chance(din * TURNED) { -1.0 } else { 1.0 };
     let mut heard = Vec::with_capacity(said.len());
     for word in said {
         if draw.chance(din * UNHEARD) {
@@ -105,7 +102,7 @@ fn heard(draw: &mut Draw, said: &[Word], din: f64) -> Vec<Word> {
         // A word that is taken for another one is taken for any word that people say.
         let any = FELT.0 + FELT.1 * draw.normal();
         let misheard = draw.chance(din * MISHEARD);
-        heard.push(if misheard { self::word(draw, any) } else { word.map(|polarity| sign * polarity) });
+        heard.push(if misheard { self::word(draw, any) } else { word.map(|polarity| polarity - din * SOURED) });
     }
     if heard.is_empty() {
         heard.push(None);

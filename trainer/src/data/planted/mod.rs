@@ -3,17 +3,18 @@
 //! A clip begins with a number that is felt. Three raters give it whole grades; their mean is the label, a multiple of
 //! 1/3 in [-3, 3], mostly positive as MOSEI's are. The number shows in four ways:
 //!
-//! - **Text**: about half of the words say it, each with an error of its own. Words of one grade resemble each other and
-//!   the grades have unrelated directions, so the order of grades is in the labels and not in the rows. Strongest.
-//! - **Simulated text**: what a recogniser makes of the words. In din it takes words for others, loses some, and now and
-//!   then turns the meaning of the whole clip round, as a "not" does that is not heard. What it writes are words like any
-//!   others: its rows alone do not tell that they are wrong.
-//! - **Audio and face**: some rows, which a mark tells, show what is felt, each with an error of the whole clip.
-//!   Weak; but which way the feeling goes is what din takes out of the simulated text, and din itself is heard.
+//! - **Text**: most words say it, each with an error of its own. Words of one grade resemble each other and the grades
+//!   have unrelated directions, so the order of grades is in the labels and not in the rows. Strongest.
+//! - **Simulated text**: what a recogniser makes of the words. In din it loses some, takes some for others and hears all of
+//!   them more negative than they were said; its rows do not tell so. Besides, they take in traits of the speaker's voice
+//!   and a manner that differs from clip to clip for no reason.
+//! - **Audio and face**: some rows, which a mark tells, show what is felt, each with a large error of the whole clip.
+//!   Weak; but din and the voice's traits are heard.
 //!
-//! So simulated text can be repaired from audio and face (imagination), the flow with real text knows more than labels
-//! with three raters' errors tell (distillation), and grades are ordered (alignment, rank-N-contrast). Subjects, voices and
-//! faces are a speaker's own and mean nothing; no speaker is in two splits. Lengths are log-normal.
+//! So simulated text can be repaired from audio (imagination), the flow with real text knows what in simulated text is
+//! words and what is manner (distillation), both flows mean the same (alignment), and grades have an order
+//! (rank-N-contrast). Subjects, voices and faces are a speaker's own and mean nothing; no speaker is in two splits.
+//! Lengths are log-normal.
 //!
 //! Everything is a function of the seed and of the numbers of clips.
 
@@ -45,7 +46,7 @@ pub struct PlantedSettings {
 
 impl Default for PlantedSettings {
     fn default() -> Self {
-        Self { seed: 1, clips: [400, 600, 200] }
+        Self { seed: 1, clips: [600, 600, 200] }
     }
 }
 
