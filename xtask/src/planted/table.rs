@@ -40,7 +40,7 @@ pub(super) fn markdown(rows: &[Row]) -> Result<String> {
             let (mean, deviation) = mean_and_deviation(&row.runs.iter().map(part).collect::<Vec<_>>());
             format!("{mean:.4} ± {deviation:.4}")
         });
-        let versus = if std::ptr::eq(row, full) { "| |".into() } else { versus(&row.runs, &full.runs) };
+        let versus = if std::ptr::eq(row, full) { "| | |".into() } else { versus(&row.runs, &full.runs) };
         writeln!(text, "| {number} | {} | {missing} | {complete} {versus}", row.without)?;
     }
     Ok(text)
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "| 1 | no RS | 0.6200 ± 0.1070 | 0.5000 ± 0.0000 | +0.0200 ± 0.0141 | in 3 of 4 |",
+                "| 1 | no RS | 0.6200 ± 0.1071 | 0.5000 ± 0.0000 | +0.0200 ± 0.0141 | in 3 of 4 |",
                 "| 2 | full method | 0.6000 ± 0.0816 | 0.5000 ± 0.0000 | | |",
             ]
         );
