@@ -114,8 +114,8 @@ fn explained(corpus: &PlantedCorpus, modalities: &[Modality]) -> f64 {
             system[i][width] += x[i] * y;
         }
     }
-    for i in 1..width {
-        system[i][i] += 1.0;
+    for (i, row) in system.iter_mut().enumerate().skip(1) {
+        row[i] += 1.0;
     }
     for i in 0..width {
         let (above, below) = system.split_at_mut(i + 1);

@@ -1,4 +1,4 @@
-//! Pictures as data: panels with axes, lines, points and bars. What draws them is [`super::draw`].
+//! Pictures as data: panels with axes, lines, points and bars. What draws them is `draw`.
 
 /// Red, green, blue.
 pub type Colour = (u8, u8, u8);

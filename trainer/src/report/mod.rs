@@ -1,7 +1,7 @@
 //! One page about finished runs: how they were trained, what they came to, and under which conditions.
 //!
 //! First numbers, then pictures, then the page: [`run`], [`curves`], [`similarity`], [`calibration`], [`contribution`],
-//! [`settings`] and [`environment`] find numbers; [`figure`] says in data what is drawn, [`pictures`] which numbers go
+//! [`mod@settings`] and [`environment`] find numbers; [`figure`] says in data what is drawn, [`pictures`] which numbers go
 //! where, `draw` and `heat` draw; [`page`] puts all of it into one file that refers to nothing outside of itself.
 
 pub mod calibration;
