@@ -8,7 +8,6 @@ use mien_models::bundle::MODES;
 use mien_trainer::data::corpus::split_name;
 use mien_trainer::evaluate::{Measured, Mode, compare_saved, write_into_bundle};
 
-use super::fault::Fault;
 use super::import::Progress;
 use super::output;
 use super::protocol::ProtocolOptions;
@@ -51,8 +50,7 @@ impl Evaluate {
     }
 
     fn measured(&self) -> Result<()> {
-        let measuring = self.protocol.measuring(self.modes());
-        measuring.validate().map_err(|e| Fault::usage(e.to_string()))?;
+        let measuring = self.protocol.measuring(self.modes())?;
         let Trained { source, weights, learner, .. } = self.choice.open(&self.protocol.device)?;
         let progress = Progress::new();
         let mut tell = |split, done, total| progress.tell(split_name(split), done, total);

@@ -5,6 +5,8 @@ use mien_trainer::data::Split;
 use mien_trainer::data::corpus::{SPLITS, split_name};
 use mien_trainer::evaluate::{Measuring, Mode};
 
+use super::fault::Fault;
+
 /// Options that numbers depend on besides the weights.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ProtocolOptions {
@@ -35,14 +37,19 @@ fn split(text: &str) -> Result<Split, String> {
 
 impl ProtocolOptions {
     /// The same with the modes of a command.
-    pub(crate) fn measuring(&self, modes: Vec<Mode>) -> Measuring {
-        Measuring {
+    ///
+    /// # Errors
+    /// Usage for options that exclude each other.
+    pub(crate) fn measuring(&self, modes: Vec<Mode>) -> Result<Measuring, Fault> {
+        let measuring = Measuring {
             split: self.split,
             calibrate: self.calibrate,
             modes,
             batch: self.batch as usize,
             resamples: self.resamples as usize,
             seed: self.bootstrap_seed,
-        }
+        };
+        measuring.validate().map_err(|e| Fault::usage(e.to_string()))?;
+        Ok(measuring)
     }
 }

@@ -58,7 +58,7 @@ impl Report {
         let device = device(&self.protocol.device)?;
         let request = Request {
             runs: &self.runs,
-            measuring: self.protocol.measuring(MODES.into()),
+            measuring: self.protocol.measuring(MODES.into())?,
             seed: self.seed,
             all_seeds: self.all_seeds,
             sampling: Sampling { most: self.sample as usize, seed: self.sample_seed },

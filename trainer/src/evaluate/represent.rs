@@ -1,5 +1,6 @@
 //! What a network makes of clips before it answers: features and weights, in both flows.
 
+use super::run::in_order;
 use crate::data::prefetch::each_batch;
 use crate::data::{Source, Split};
 use crate::model::Flow;
@@ -43,10 +44,8 @@ pub fn represent(
     tell: &mut dyn FnMut(usize, usize),
 ) -> Result<Represented> {
     let total = source.len(split);
-    let clips: Vec<usize> = (0..total).collect();
-    let batches: Vec<Vec<usize>> = clips.chunks(batch.max(1)).map(<[usize]>::to_vec).collect();
     let mut found = Represented::default();
-    each_batch(source, split, &batches, &mut |batch| {
+    each_batch(source, split, &in_order(total, batch), &mut |batch| {
         let [complete, missing] = learner.flows(&batch)?;
         found.complete.take(complete, &batch.ids)?;
         found.missing.take(missing, &batch.ids)?;

@@ -42,14 +42,12 @@ pub fn predict(
     tell: &mut dyn FnMut(usize, usize),
 ) -> Result<Predictions> {
     let total = source.len(split);
-    let clips: Vec<usize> = (0..total).collect();
-    let batches: Vec<Vec<usize>> = clips.chunks(batch.max(1)).map(<[usize]>::to_vec).collect();
     let mut found = Predictions {
         ids: Vec::with_capacity(total),
         labels: Vec::with_capacity(total),
         modes: modes.iter().map(|mode| (*mode, Vec::with_capacity(total))).collect(),
     };
-    each_batch(source, split, &batches, &mut |batch| {
+    each_batch(source, split, &in_order(total, batch), &mut |batch| {
         for (mode, valences) in &mut found.modes {
             let said = model(&mode.apply(&batch), mode.text_missing())?;
             let wrong = |reason: String| Err(TrainerError::Engine { action: "predict valences", reason });
@@ -69,4 +67,10 @@ pub fn predict(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Numbers of `total` clips in the order of the corpus, in batches of `batch`; the last one may be smaller.
+pub(super) fn in_order(total: usize, batch: usize) -> Vec<Vec<usize>> {
+    let clips: Vec<usize> = (0..total).collect();
+    clips.chunks(batch.max(1)).map(<[usize]>::to_vec).collect()
 }

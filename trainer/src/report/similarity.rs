@@ -94,9 +94,8 @@ impl Similarity {
 }
 
 /// At most `sampling.most` clip numbers, ordered by label and, among equal labels, by id. From each of the seven
-/// classes
-/// -3, ..., 3 as large a share as it has among all clips, and at least one clip while there is room; which ones is a
-/// function of seed and ids, so that runs of one corpus show the same clips.
+/// classes -3, ..., 3 as large a share as it has among all clips, and at least one clip while there is room; which ones
+/// is a function of seed and ids, so that runs of one corpus show the same clips.
 pub fn sample(ids: &[String], labels: &[f64], sampling: Sampling) -> Vec<usize> {
     let mut classes: [Vec<usize>; 7] = Default::default();
     for (clip, label) in labels.iter().enumerate().take(ids.len()) {
