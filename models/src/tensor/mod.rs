@@ -1,11 +1,12 @@
 //! Named tensors: the common form of published checkpoints, trained weights and formula weights.
 //!
-//! [`NamedTensors`] opens a file (`safetensors_file`, or `torch_zip` with `pickle` and `state_dict`; both over a memory
-//! `map`) or stands for a [`formula`]; [`write_safetensors`] writes any set down again.
+//! [`NamedTensors`] opens a file (`safetensors_file`; `torch_zip` or `torch_legacy` with `pickle`, `state_dict` and
+//! `torch_views`; all over a memory `map`) or stands for a [`formula`]; [`write_safetensors`] writes any set down again.
 
+mod container;
 mod dense;
 mod element;
-mod foreign;
+pub(crate) mod foreign;
 pub mod formula;
 mod map;
 mod named;
@@ -13,9 +14,12 @@ pub mod pickle;
 mod safetensors_file;
 mod state_dict;
 mod stored;
+mod torch_legacy;
+mod torch_views;
 mod torch_zip;
 mod write;
 
+pub use container::{FileFormat, PassedOver};
 pub use dense::Tensor;
 pub use map::FileMap;
 pub use named::{NamedTensors, TensorSpec};

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::container::{Container, FileFormat, PassedOver};
 use super::dense::first_not_finite;
 use super::element::ElementType;
 use super::map::FileMap;
 use super::stored::Stored;
-use super::{Tensor, foreign, formula, safetensors_file, torch_zip};
+use super::{Tensor, foreign, formula, safetensors_file, torch_legacy, torch_zip};
 use crate::{ModelError, Result};
 
 /// A tensor that an architecture expects.
@@ -68,29 +69,34 @@ impl Data {
 #[derive(Debug)]
 pub struct NamedTensors {
     origin: String,
-    nesting: Option<&'static str>,
+    container: Container,
     metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, Entry>,
 }
 
 impl NamedTensors {
-    /// Opens a safetensors file or a PyTorch zip file (.pt, .bin, .pth), told apart by content, not by name.
+    /// Opens a safetensors file or a PyTorch file (.pt, .bin, .pth), a zip archive or of the form before torch 1.6, told
+    /// apart by content, not by name.
     ///
-    /// Of a PyTorch file, the state dict is taken from the keys `state_dict`, `model` or `model_state_dict` of the
-    /// saved dict, else from its top level (see [`Self::nesting`]). Pickled objects are never executed: whatever is no
-    /// tensor in a dict is passed over. The archive's checksums are verified here.
+    /// Of a PyTorch file, the state dict is looked for under the keys that training scripts use (`state_dict`,
+    /// `model`, ...), also one below the other, then at the top level (see [`Self::nesting`]). Pickled objects are never
+    /// executed: whatever is no tensor in a dict is passed over ([`Self::passed_over`]). An archive's checksums are
+    /// verified here; the other formats have none.
     ///
     /// # Errors
-    /// Io; Format for any other or damaged content, old non-zip PyTorch files, and files without a state dict.
+    /// Io; Format for any other or damaged content, and files without a state dict.
     pub fn open(path: &Path) -> Result<Self> {
         let map = Arc::new(FileMap::open(path)?);
         let origin = path.display().to_string();
+        let torch =
+            |(tensors, container)| Self { origin: origin.clone(), container, metadata: BTreeMap::new(), tensors };
         if torch_zip::looks_like(&map) {
-            let (tensors, nesting) = torch_zip::read(path, &map)?;
-            Ok(Self { origin, nesting, metadata: BTreeMap::new(), tensors })
-        } else if safetensors_file::looks_like(&map) {
+            torch_zip::read(path, &map).map(torch)
+        } else if torch_legacy::looks_like(&map) {
+            torch_legacy::read(path, &map).map(torch)
+        } else if safetensors_file::looks_like(&map) && !foreign::is_json(&map) {
             let (tensors, metadata) = safetensors_file::read(path, &map)?;
-            Ok(Self { origin, nesting: None, metadata, tensors })
+            Ok(Self { origin, container: Container::of(FileFormat::Safetensors), metadata, tensors })
         } else {
             Err(foreign::refusal(path, &map))
         }
@@ -103,14 +109,15 @@ impl NamedTensors {
             data: Data::Formula { seed, name: spec.name.clone() },
         };
         let tensors = specs.iter().map(|spec| (spec.name.clone(), entry(spec))).collect();
-        Self { origin: format!("formula weights, seed {seed}"), nesting: None, metadata: BTreeMap::new(), tensors }
+        let origin = format!("formula weights, seed {seed}");
+        Self { origin, container: Container::default(), metadata: BTreeMap::new(), tensors }
     }
 
     /// Tensors that are already in memory; of two with one name the last stays.
     pub fn from_tensors(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
         let entry = |tensor: Tensor| Entry { shape: tensor.shape().to_vec(), data: Data::Owned(tensor.into_data()) };
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, entry(tensor))).collect();
-        Self { origin: origin.into(), nesting: None, metadata: BTreeMap::new(), tensors }
+        Self { origin: origin.into(), container: Container::default(), metadata: BTreeMap::new(), tensors }
     }
 
     /// Where the tensors come from, for messages.
@@ -118,10 +125,26 @@ impl NamedTensors {
         &self.origin
     }
 
-    /// The key of a PyTorch file's dict under which the state dict was found; `None` for the top level and for any
-    /// other kind of set.
+    /// The kind of the file that the tensors were read from; none for any other set.
+    pub fn format(&self) -> Option<FileFormat> {
+        self.container.format
+    }
+
+    /// The keys of a PyTorch file's dicts that led to the state dict, joined by dots; `None` for the top level and for
+    /// any other kind of set.
     pub fn nesting(&self) -> Option<&str> {
-        self.nesting
+        self.container.nesting.as_deref()
+    }
+
+    /// What lay beside the state dict in a PyTorch file and was not taken.
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.container.passed_over
+    }
+
+    /// Names of the parameters that an optimiser, saved along, has made a step for, as the file spells them; `None` where
+    /// the file does not say.
+    pub fn stepped(&self) -> Option<&BTreeSet<String>> {
+        self.container.stepped.as_ref()
     }
 
     /// Text entries beside the tensors (`__metadata__` of safetensors).

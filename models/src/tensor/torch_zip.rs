@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::container::{Container, FileFormat};
 use super::map::FileMap;
-use super::named::{Data, Entry};
+use super::named::Entry;
 use super::pickle::{LONGEST_PROGRAM, Pickle};
-use super::state_dict::{self, Storage, TensorView};
-use super::stored::{Region, Stored, View};
+use super::state_dict::{self, DAMAGED, NO_STATE_DICT};
+use super::stored::Region;
+use super::torch_views;
 use crate::{ModelError, Result};
 
 /// Bytes that compressed entries may inflate to, together; torch.save itself compresses nothing.
@@ -24,62 +26,24 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04")
 }
 
-/// Tensors of the state dict in a mapped file, and the key that it was nested under.
+/// Tensors of the state dict in a mapped file, and what lay beside them.
 ///
 /// Uncompressed entries (torch.save writes no others) stay in the map; their checksums are verified once here.
 ///
 /// # Errors
 /// Format when the archive, the pickle or a tensor's place is not as torch.save writes them.
-pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, Entry>, Option<&'static str>)> {
+pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, Entry>, Container)> {
     let refuse = |fix: &'static str| {
         move |reason: String| ModelError::Format { path: path.into(), format: "PyTorch", reason, fix }
     };
-    let damaged = refuse("the file is damaged or was not copied whole: fetch it again");
-    let foreign = refuse("save the model's state dict with torch.save(model.state_dict(), path)");
-
+    let damaged = refuse(DAMAGED);
     let mut archive = Archive::open(map).map_err(&damaged)?;
     let program = archive.program().map_err(&damaged)?;
     let pickle = Pickle::parse(program.bytes()).map_err(&damaged)?;
-    let state = state_dict::find(&pickle).map_err(&foreign)?;
-
-    let mut regions: BTreeMap<&str, Region> = BTreeMap::new();
-    let mut tensors = BTreeMap::new();
-    for (name, view) in state.tensors {
-        let Storage { key, element, elements } = view.storage;
-        let region = match regions.get(key) {
-            Some(region) => region.clone(),
-            None => {
-                let region = archive.storage(key).map_err(|reason| damaged(format!("tensor {name:?}: {reason}")))?;
-                regions.insert(key, region.clone());
-                region
-            }
-        };
-        let expected = element.size().and_then(|size| elements.checked_mul(size));
-        let found = region.bytes().len();
-        if element.size().is_some() && expected != Some(found) {
-            let reason =
-                format!("tensor {name:?}: its storage {key:?} has {found} bytes, {elements} {element} expected");
-            return Err(damaged(reason));
-        }
-        let stored = place(region, &view).ok_or_else(|| damaged(format!("tensor {name:?} leaves its storage")))?;
-        tensors.insert(name.to_owned(), Entry { shape: view.shape, data: Data::Stored(stored) });
-    }
-    Ok((tensors, state.nesting))
-}
-
-/// The part of `region` that `view` needs: its own bytes when they lie in order, else the storage and strides.
-fn place(region: Region, view: &TensorView<'_>) -> Option<Stored> {
-    let element = view.storage.element;
-    let (Some(size), Some(elements), Region::Mapped { map, range }) = (element.size(), view.dense_elements(), &region)
-    else {
-        let strides = View { offset: view.offset, strides: view.strides.clone() };
-        return Some(Stored { element, region, view: Some(strides) });
-    };
-    let offset = if elements == 0 { 0 } else { view.offset };
-    let start = offset.checked_mul(size).and_then(|skip| range.start.checked_add(skip))?;
-    let end = elements.checked_mul(size).and_then(|length| start.checked_add(length))?;
-    let region = (end <= range.end).then(|| Region::Mapped { map: Arc::clone(map), range: start..end })?;
-    Some(Stored { element, region, view: None })
+    let state = state_dict::find(&pickle).map_err(refuse(NO_STATE_DICT))?;
+    let container = state.container(FileFormat::TorchZip);
+    let tensors = torch_views::entries(state.tensors, |key| archive.storage(key)).map_err(&damaged)?;
+    Ok((tensors, container))
 }
 
 /// The archive's entries by their torch names.

@@ -34,7 +34,7 @@ fn contents(path: &Path) -> Result<BTreeMap<String, Vec<u32>>, ModelError> {
 fn a_file_that_ends_early_is_refused_wherever_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut");
-    for name in TORCH_FILES.iter().chain(&["expected.safetensors"]) {
+    for name in TORCH_FILES.iter().chain(&["expected.safetensors", "legacy.pt"]) {
         let whole = fs::read(fixture(name)).unwrap();
         contents(&fixture(name)).unwrap();
         for length in (0..whole.len()).step_by(97).chain(whole.len() - 30..whole.len()) {
@@ -96,7 +96,7 @@ fn several_changed_bytes_end_in_an_error_or_in_finite_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("changed");
     let mut random = Random(11);
-    for name in TORCH_FILES.iter().chain(&["no_checksums.pt", "types.pt", "expected.safetensors"]) {
+    for name in TORCH_FILES.iter().chain(&["no_checksums.pt", "types.pt", "legacy.pt", "expected.safetensors"]) {
         let original = fs::read(fixture(name)).unwrap();
         for round in 0..400 {
             let mut bytes = original.clone();
@@ -124,7 +124,10 @@ fn files_that_are_something_else_say_so() {
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x80\x02\x8a\x0a", "torch 1.6"),
+        (b"\x80\x02\x8a\x0a", "bare pickle"),
+        (b"{\"weight_map\": {\"a\": 1}}", "JSON"),
+        (b"  <html>", "web page"),
+        (b"\x1f\x8b\x08\0", "gzip"),
         (b"some other bytes", "neither"),
         (b"PK\x03\x04", "zip archive"),
     ] {

@@ -1,11 +1,14 @@
 //! The header of a GGUF file: metadata and tensor infos, with limits on everything (GGUF versions 2 and 3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::element::element;
 use super::reader::Reader;
-use crate::Result;
+use crate::tensor::foreign::{self, Foreign};
+use crate::{ModelError, Result};
 
 /// Most metadata keys that are read; published models have some thirty.
 const MAX_KEYS: u64 = 4096;
@@ -17,6 +20,8 @@ const MAX_STRINGS: u64 = 1 << 20;
 const MAX_KEY_BYTES: u64 = 256;
 /// Longest string value (chat templates are some kilobytes long).
 const MAX_STRING_BYTES: u64 = 4 << 20;
+/// Bytes at the start of a file of another kind that are looked at to name it.
+const FOREIGN_BYTES: u64 = 512;
 /// llama.cpp stores names in 64 bytes with the final NUL.
 const MAX_TENSOR_NAME_BYTES: u64 = 63;
 
@@ -82,7 +87,7 @@ impl GgufHeader {
         let mut reader = Reader::open(path)?;
         let magic = reader.array::<4>("the magic number")?;
         if &magic != b"GGUF" {
-            return Err(reader.malformed(format!("it starts with {}, expected GGUF", magic.escape_ascii())));
+            return Err(foreign(&reader, path, magic));
         }
         let version = reader.u32("the version")?;
         if !(2..=3).contains(&version) {
@@ -118,6 +123,23 @@ impl GgufHeader {
     /// All tensors in the order of the file.
     pub fn tensors(&self) -> &[TensorInfo] {
         &self.tensors
+    }
+}
+
+/// A refusal of a file that begins with something else.
+fn foreign(reader: &Reader, path: &Path, magic: [u8; 4]) -> ModelError {
+    let mut start = Vec::new();
+    // What cannot be read now was readable a moment ago; the magic number alone is told then.
+    let _ = File::open(path).and_then(|file| file.take(FOREIGN_BYTES).read_to_end(&mut start));
+    let told = format!("it starts with {}, expected GGUF", magic.escape_ascii());
+    match foreign::kind(&start) {
+        None => reader.malformed(told),
+        Some(Foreign { reason, .. }) => ModelError::Format {
+            path: path.into(),
+            format: "GGUF",
+            reason: format!("{told}: {reason}"),
+            fix: "give the path of a .gguf file, downloaded whole",
+        },
     }
 }
 

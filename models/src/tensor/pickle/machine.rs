@@ -31,13 +31,13 @@ impl<'a> Machine<'a> {
         Self { program, position: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() }
     }
 
-    /// Executes instructions up to the one that ends the program.
-    pub(super) fn run(mut self) -> Result<Pickle<'a>, String> {
+    /// Executes instructions up to the one that ends the program: its values, and its length in bytes.
+    pub(super) fn run(mut self) -> Result<(Pickle<'a>, usize), String> {
         loop {
             let at = self.position;
             match self.step() {
                 Ok(None) => {}
-                Ok(Some(root)) => return Ok(Pickle { values: self.values, root }),
+                Ok(Some(root)) => return Ok((Pickle { values: self.values, root }, self.position)),
                 Err(reason) => return Err(format!("pickle, byte {at}: {reason}")),
             }
         }

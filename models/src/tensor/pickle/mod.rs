@@ -15,7 +15,7 @@ use machine::Machine;
 pub(super) const LONGEST_PROGRAM: usize = 16 << 20;
 
 /// Position of a value in its [`Pickle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
 
 /// A value; strings and bytes borrow from the program.
@@ -96,7 +96,25 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// What is wrong and at which byte, as a phrase.
     pub fn parse_mapped(program: &'a [u8]) -> Result<Self, String> {
-        Machine::new(program).run()
+        Self::parse_first(program).map(|(pickle, _)| pickle)
+    }
+
+    /// As [`Pickle::parse_mapped`], with the number of bytes that the program took: the first of several that lie one
+    /// after the other.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte, as a phrase.
+    pub fn parse_first(bytes: &'a [u8]) -> Result<(Self, usize), String> {
+        Machine::new(bytes).run()
+    }
+
+    /// Every object outside of the program that the program names, as the position of a [`Value::Persistent`].
+    pub(super) fn persistent(&self) -> impl Iterator<Item = ValueId> {
+        // At most `MOST_VALUES` values, so every position fits.
+        (0..).map(ValueId).zip(&self.values).filter_map(|(id, value)| match value {
+            Value::Persistent(_) => Some(id),
+            _ => None,
+        })
     }
 
     /// The value that the program returns.

@@ -1,0 +1,57 @@
+//! Tensors of a PyTorch file as parts of its storages, wherever the storages lie.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::named::{Data, Entry};
+use super::state_dict::{Storage, TensorView};
+use super::stored::{Region, Stored, View};
+
+/// The tensors that `views` describe; `find` gives a storage's bytes and is asked once for each storage.
+///
+/// # Errors
+/// A phrase that names the tensor, when a storage is missing or is not as long as its tensor says.
+pub(super) fn entries(
+    views: BTreeMap<&str, TensorView<'_>>,
+    mut find: impl FnMut(&str) -> Result<Region, String>,
+) -> Result<BTreeMap<String, Entry>, String> {
+    let mut regions: BTreeMap<String, Region> = BTreeMap::new();
+    let mut tensors = BTreeMap::new();
+    for (name, view) in views {
+        let Storage { key, element, elements, .. } = view.storage;
+        let region = match regions.get(key) {
+            Some(region) => region.clone(),
+            None => {
+                let region = find(key).map_err(|reason| format!("tensor {name:?}: {reason}"))?;
+                regions.insert(key.to_owned(), region.clone());
+                region
+            }
+        };
+        let expected = element.size().and_then(|size| elements.checked_mul(size));
+        let found = region.bytes().len();
+        if element.size().is_some() && expected != Some(found) {
+            return Err(format!(
+                "tensor {name:?}: its storage {key:?} has {found} bytes, {elements} {element} expected"
+            ));
+        }
+        let stored = place(region, &view).ok_or_else(|| format!("tensor {name:?} leaves its storage"))?;
+        tensors.insert(name.to_owned(), Entry { shape: view.shape, data: Data::Stored(stored) });
+    }
+    Ok(tensors)
+}
+
+/// The part of `region` that `view` needs: its own bytes when they lie in order, else the storage and strides.
+fn place(region: Region, view: &TensorView<'_>) -> Option<Stored> {
+    let element = view.storage.element;
+    let first = view.storage.first.checked_add(view.offset)?;
+    let (Some(size), Some(elements), Region::Mapped { map, range }) = (element.size(), view.dense_elements(), &region)
+    else {
+        let strides = View { offset: first, strides: view.strides.clone() };
+        return Some(Stored { element, region, view: Some(strides) });
+    };
+    let first = if elements == 0 { 0 } else { first };
+    let start = first.checked_mul(size).and_then(|skip| range.start.checked_add(skip))?;
+    let end = elements.checked_mul(size).and_then(|length| start.checked_add(length))?;
+    let region = (end <= range.end).then(|| Region::Mapped { map: Arc::clone(map), range: start..end })?;
+    Some(Stored { element, region, view: None })
+}
