@@ -1,12 +1,13 @@
 //! The networks of mien: named tensors in, typed features and a valence out.
 //!
 //! Folders in the order of the data's way:
-//! [`tensor`] reads weights by name; [`onnx`] writes graphs; [`wavlm`], [`manet`], [`projector`] and [`fusion`] are
-//! architectures as functions from named tensors to an ONNX file; [`engine`] runs such files in tract
-//! (load -> prepare -> session); [`llama`] runs a GGUF language model through llama.cpp and gives hidden states;
-//! [`face`] finds and crops faces; [`bundle`] is the folder a device installs.
+//! [`tensor`] reads weights by name; [`checkpoint`] says which network's they are; [`onnx`] writes graphs; [`wavlm`],
+//! [`manet`], [`projector`] and [`fusion`] are architectures as functions from named tensors to an ONNX file; [`engine`]
+//! runs such files in tract (load -> prepare -> session); [`llama`] runs a GGUF language model through llama.cpp and gives
+//! hidden states; [`face`] finds and crops faces; [`bundle`] is the folder a device installs.
 
 pub mod bundle;
+pub mod checkpoint;
 pub mod engine;
 pub mod error;
 pub mod face;

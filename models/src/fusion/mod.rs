@@ -11,13 +11,16 @@ mod imagination;
 mod layers;
 mod parameters;
 mod session;
+mod variant;
 mod views;
 
 pub use clip::{FusionInput, PaddedLengths};
 pub use config::{FusionConfig, Mia, MiaResidual, Padding};
 pub use graph::{build, contract};
+pub(crate) use parameters::{PREFIXES, is_uncalled};
 pub use parameters::{parameters, recognise};
 pub use session::{Fusion, FusionOutput};
+pub use variant::{Variant, read};
 
 /// The network's name in messages.
 const MODEL: &str = "fusion";

@@ -5,10 +5,15 @@ use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
 /// What wrappers around the network put before its names; the longest first, as the first that fits is removed.
-const PREFIXES: [&str; 3] = ["module.model.", "model.", "module."];
+pub(crate) const PREFIXES: [&str; 3] = ["module.model.", "model.", "module."];
 
 /// A batch normalisation over views that the authors' second class declares and never calls.
 const UNCALLED: &str = "normali.";
+
+/// Whether the tensor `name` is of the normalisation that the authors' second class never calls.
+pub(crate) fn is_uncalled(name: &str) -> bool {
+    name.starts_with(UNCALLED)
+}
 
 /// All 106 tensors in the order of the checkpoint table; the position in this list is the tensor's number there.
 ///
@@ -66,7 +71,7 @@ pub fn parameters(config: &FusionConfig) -> Vec<TensorSpec> {
 pub fn recognise(config: &FusionConfig, tensors: NamedTensors) -> Result<NamedTensors> {
     config.validate()?;
     let mut tensors = tensors.strip_prefixes(&PREFIXES);
-    tensors.retain(|name| !name.starts_with(UNCALLED));
+    tensors.retain(|name| !is_uncalled(name));
     tensors.check(MODEL, &parameters(config))?;
     Ok(tensors)
 }

@@ -15,7 +15,7 @@ mod simulate;
 mod states;
 mod text;
 
-pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, Precision, SpmVocabulary};
+pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary};
 pub use gguf::{parameters, write_gguf, write_gguf_as};
 pub use model::{CancelHandle, Llama};
 pub use settings::{CachePrecision, LlamaSettings};

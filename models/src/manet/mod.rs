@@ -13,6 +13,7 @@ mod session;
 
 pub use config::ManetConfig;
 pub use graph::{build, contract};
+pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, recognise};
 pub use session::{Manet, ManetOutput};
 

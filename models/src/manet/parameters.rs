@@ -6,7 +6,7 @@ use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
 /// What the authors' training script puts before every name.
-pub(super) const PREFIX: &str = "module.";
+pub(crate) const PREFIX: &str = "module.";
 /// Side of the stem's and the spatial gates' kernels.
 pub(super) const WIDE_KERNEL: usize = 7;
 

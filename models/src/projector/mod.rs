@@ -9,5 +9,6 @@ mod session;
 
 pub use config::ProjectorConfig;
 pub use graph::{build, contract};
-pub use parameters::{parameters, recognise};
+pub(crate) use parameters::PREFIX;
+pub use parameters::{parameters, read, recognise};
 pub use session::Projector;

@@ -9,6 +9,7 @@ mod attention;
 mod config;
 mod convolution;
 mod graph;
+mod library;
 mod parameters;
 pub mod position;
 mod session;
@@ -16,5 +17,7 @@ pub mod waveform;
 
 pub use config::WavlmConfig;
 pub use graph::{build, contract};
-pub use parameters::{parameters, recognise};
+pub use library::{LibraryConfig, read};
+pub(crate) use parameters::PREFIX;
+pub use parameters::{parameters, recognise, spelled};
 pub use session::{Wavlm, WavlmFeatures, WavlmSession};

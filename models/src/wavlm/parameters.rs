@@ -9,6 +9,9 @@ use crate::{ModelError, Result};
 /// The positional convolution, before its tensors' names.
 pub(super) const POSITIONAL: &str = "encoder.pos_conv_embed.conv";
 
+/// What task heads put before the encoder's names.
+pub(crate) const PREFIX: &str = "wavlm.";
+
 /// How a file spells the positional convolution's weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PositionalWeight {
@@ -109,9 +112,18 @@ impl Specs {
 /// # Errors
 /// [`ModelError::Config`] for the original release's file, whose tensors have other names; else
 /// [`ModelError::MissingTensor`], [`ModelError::ExtraTensor`] or [`ModelError::TensorShape`].
-pub fn recognise(config: &WavlmConfig, mut tensors: NamedTensors) -> Result<NamedTensors> {
+pub fn recognise(config: &WavlmConfig, tensors: NamedTensors) -> Result<NamedTensors> {
     config.validate()?;
-    const PREFIX: &str = "wavlm.";
+    let tensors = encoder(tensors)?;
+    tensors.check("WavLM", &specs(config, PositionalWeight::of(&tensors)))?;
+    Ok(tensors)
+}
+
+/// The encoder's tensors of a file, without the prefix and the head of a file that was saved with one.
+///
+/// # Errors
+/// [`ModelError::Config`] for the original release's file.
+pub(super) fn encoder(mut tensors: NamedTensors) -> Result<NamedTensors> {
     if tensors.names().any(|n| n.starts_with(PREFIX)) {
         tensors.retain(|n| n.starts_with(PREFIX));
         tensors = tensors.strip_prefixes(&[PREFIX]);
@@ -126,8 +138,20 @@ pub fn recognise(config: &WavlmConfig, mut tensors: NamedTensors) -> Result<Name
             ),
         });
     }
-    tensors.check("WavLM", &specs(config, PositionalWeight::of(&tensors)))?;
     Ok(tensors)
+}
+
+/// Every tensor by the name that `tensors`, which were recognised, have it under: the positional convolution has three
+/// spellings.
+pub fn spelled(config: &WavlmConfig, tensors: &NamedTensors) -> Vec<TensorSpec> {
+    specs(config, PositionalWeight::of(tensors))
+}
+
+/// The name and shape of the positional convolution's directions or product [hidden, hidden / groups, kernel].
+pub(super) fn positional_directions(tensors: &NamedTensors) -> (String, Option<&[usize]>) {
+    let (_, name) = PositionalWeight::of(tensors).names();
+    let shape = tensors.shape(&name);
+    (name, shape)
 }
 
 /// Whether only the original release's (fairseq-style) files have such a name.
