@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::entry::FileEntry;
 use crate::{ModelError, Result};
 
 /// Bytes read at a time.
@@ -46,6 +47,58 @@ impl Sha256 {
                 Err(e) => return Err(read(e)),
             }
         }
+    }
+}
+
+/// A reader that hashes what is read through it.
+pub(super) struct Hashed<R> {
+    from: R,
+    state: sha2::Sha256,
+    bytes: u64,
+}
+
+/// Size and digest of what was read.
+pub(super) struct Measured {
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl<R: Read> Hashed<R> {
+    pub(super) fn new(from: R) -> Self {
+        Self { from, state: sha2::Sha256::new(), bytes: 0 }
+    }
+
+    /// What was read until now.
+    pub(super) fn finish(self) -> Measured {
+        Measured { bytes: self.bytes, sha256: Sha256(self.state.finalize().into()) }
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.from.read(out)?;
+        self.state.update(out.get(..n).unwrap_or_default());
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+impl Measured {
+    /// Whether this is what a manifest says of the file at `path`.
+    ///
+    /// # Errors
+    /// [`ModelError::Digest`].
+    pub(super) fn check(&self, path: &Path, entry: &FileEntry) -> Result<()> {
+        let differs = |what, expected: String, found: String| {
+            Err(ModelError::Digest { path: path.into(), what, expected, found })
+        };
+        if self.bytes != entry.bytes {
+            return differs("size in bytes", entry.bytes.to_string(), self.bytes.to_string());
+        }
+        if self.sha256 != entry.sha256 {
+            return differs("sha256", entry.sha256.to_string(), self.sha256.to_string());
+        }
+        Ok(())
     }
 }
 

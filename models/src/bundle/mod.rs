@@ -2,8 +2,9 @@
 //!
 //! [`Bundle::open`] parses the manifest, holds every file against its size and SHA-256 before anything else reads it,
 //! and hands out paths by [`Role`]. [`BundleWriter`] makes such a folder so that it appears under its name whole or not
-//! at all. [`make_dry`] makes one with formula weights.
+//! at all. [`make_dry`] makes one with formula weights. [`archive`] carries one as a single file.
 
+pub mod archive;
 mod check;
 mod digest;
 mod dry;

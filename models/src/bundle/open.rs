@@ -10,7 +10,7 @@ use super::manifest::{MANIFEST_NAME, Manifest};
 use crate::{ModelError, Result};
 
 /// Largest manifest that is read.
-const MANIFEST_BYTES_LIMIT: u64 = 1 << 20;
+pub(super) const MANIFEST_BYTES_LIMIT: u64 = 1 << 20;
 /// Folders and files that are looked at when a bundle's folder is searched for what does not belong to it.
 const ENTRIES_LIMIT: usize = 10_000;
 
@@ -204,6 +204,21 @@ fn require_file(path: &Path, manifest: &Path) -> Result<u64> {
 }
 
 fn check_file(folder: &Path, manifest: &Path, entry: &FileEntry) -> Result<()> {
+    let path = check_place(folder, manifest, entry)?;
+    let (size, digest) = Sha256::of_file(&path)?;
+    if (size, digest) != (entry.bytes, entry.sha256) {
+        return Err(ModelError::Digest {
+            path,
+            what: "sha256",
+            expected: entry.sha256.to_string(),
+            found: digest.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// Where the file of `entry` lies: a regular file of the size that the manifest says, with no link on the way.
+pub(super) fn check_place(folder: &Path, manifest: &Path, entry: &FileEntry) -> Result<PathBuf> {
     let path = entry.path.within(folder);
     if !entry.path.is_external() {
         // A linked folder on the way would lead out of the bundle as a linked file would.
@@ -227,16 +242,7 @@ fn check_file(folder: &Path, manifest: &Path, entry: &FileEntry) -> Result<()> {
             found: size.to_string(),
         });
     }
-    let (size, digest) = Sha256::of_file(&path)?;
-    if (size, digest) != (entry.bytes, entry.sha256) {
-        return Err(ModelError::Digest {
-            path,
-            what: "sha256",
-            expected: entry.sha256.to_string(),
-            found: digest.to_string(),
-        });
-    }
-    Ok(())
+    Ok(path)
 }
 
 fn extra_files(folder: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {

@@ -102,13 +102,27 @@ impl BundleWriter {
     /// # Errors
     /// [`ModelError::Manifest`] for a manifest that [`super::Bundle::open`] would refuse; [`ModelError::Io`]. The target is then
     /// as it was before.
-    pub fn finish(self, manifest: Manifest) -> Result<()> {
-        let Self { target, folder, files } = self;
+    pub fn finish(mut self, manifest: Manifest) -> Result<()> {
+        let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
+        let text = manifest.to_toml(&self.target.join(MANIFEST_NAME))?;
+        self.finish_with(manifest, &text)
+    }
+
+    /// Adds a file that was written into the folder and held against `entry` on the way.
+    pub(super) fn list_verified(&mut self, entry: FileEntry) {
+        self.files.push(entry);
+    }
+
+    /// As [`BundleWriter::finish`], with the manifest as it was written elsewhere, byte for byte: its digest names the
+    /// bundle.
+    ///
+    /// # Errors
+    /// As [`BundleWriter::finish`].
+    pub(super) fn finish_with(self, manifest: Manifest, text: &str) -> Result<()> {
+        let Self { target, folder, .. } = self;
         let path = folder.path().join(MANIFEST_NAME);
-        let manifest = Manifest { files, ..manifest };
-        let text = manifest.to_toml(&target.join(MANIFEST_NAME))?;
         // What is written must be what is read.
-        if Manifest::parse(&text, &path)? != manifest {
+        if Manifest::parse(text, &path)? != manifest {
             return Err(ModelError::Manifest {
                 path: target.join(MANIFEST_NAME),
                 reason: "a value does not survive being written as TOML".into(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, DrySize, make_dry};
+use mien_models::bundle::{Bundle, DrySize, archive, make_dry};
 use mien_runtime::RuntimeError;
 use mien_runtime::default_bundle::DRY_SEED;
 use serde_json::json;
@@ -24,6 +24,10 @@ enum BundleCommand {
     Verify(PlaceArgs),
     /// Show what a bundle is, what it needs and where its parts come from.
     Info(PlaceArgs),
+    /// Write a bundle into one file, an uncompressed tar archive, for a machine that no network reaches.
+    Export(ExportArgs),
+    /// Install a bundle from such a file; every byte is held against its digest before anything appears.
+    Import(ImportArgs),
     /// Make a bundle of all architectures with formula weights: it proves that everything runs, its scores mean nothing.
     Dry(DryArgs),
 }
@@ -34,6 +38,32 @@ struct PlaceArgs {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// A JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct ExportArgs {
+    /// The bundle's folder
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The file to make; a language model that lies outside of the folder goes into it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct ImportArgs {
+    /// The file that `mien bundle export` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The folder to make; a bundle that is there is kept as DIR.previous, in the place of an older one
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// A JSON object instead of a line
     #[arg(long)]
     json: bool,
 }
@@ -67,6 +97,8 @@ impl BundleArgs {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             BundleCommand::Verify(args) | BundleCommand::Info(args) => args.json,
+            BundleCommand::Export(args) => args.json,
+            BundleCommand::Import(args) => args.json,
             BundleCommand::Dry(args) => args.json,
         }
     }
@@ -76,8 +108,39 @@ pub(crate) fn run(args: &BundleArgs) -> Result<(), Failure> {
     match &args.command {
         BundleCommand::Verify(place) => verify(place),
         BundleCommand::Info(place) => info(place),
+        BundleCommand::Export(args) => export(args),
+        BundleCommand::Import(args) => import(args),
         BundleCommand::Dry(dry) => make(dry),
     }
+}
+
+fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let made = archive::export(&args.folder, &args.file).map_err(RuntimeError::Bundle)?;
+    if args.json {
+        let (digest, bytes, taken_in) = (&made.digest, made.bytes, &made.taken_in);
+        return output::json(&json!({ "digest": digest, "file": args.file, "bytes": bytes, "taken_in": taken_in }));
+    }
+    output::line(&format!("{}  {}  ({} bytes)", made.digest, args.file.display(), made.bytes))?;
+    match &made.taken_in {
+        None => Ok(()),
+        Some(path) => output::line(&format!(
+            "NOTE: the language model at {} lies in the archive; the manifest in it names it there, so the digest is another \
+             one than that of {}",
+            path.display(),
+            args.folder.display()
+        )),
+    }
+}
+
+fn import(args: &ImportArgs) -> Result<(), Failure> {
+    // Made absolute before the folder is replaced: a relative path may lead elsewhere afterwards.
+    let out = std::path::absolute(&args.folder)
+        .map_err(|source| RuntimeError::Write { path: args.folder.clone(), source })?;
+    let digest = archive::import(&args.file, &out).map_err(RuntimeError::Bundle)?;
+    if args.json {
+        return output::json(&json!({ "digest": digest, "folder": out }));
+    }
+    output::line(&format!("{digest}  {}", out.display()))
 }
 
 fn make(args: &DryArgs) -> Result<(), Failure> {
