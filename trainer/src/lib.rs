@@ -3,8 +3,9 @@
 //! Folders in the order of the data's way: [`extract`] takes clips through the device's networks; [`data`] gives
 //! batches; [`model`] is UMCA with MIA for training; [`objective`] is what is minimised; [`train`] runs steps, epochs,
 //! seeds and checkpoints; [`evaluate`] measures what came of it; [`report`] shows runs and measures on one page;
-//! [`export`] takes a network to a device.
+//! [`export`] takes a network to a device. [`bundle_build`] makes the first bundle out of published checkpoints.
 
+pub mod bundle_build;
 mod changed;
 pub mod data;
 pub mod error;

@@ -14,9 +14,6 @@ use crate::projector::{self, ProjectorConfig};
 use crate::tensor::NamedTensors;
 use crate::wavlm::{self, WavlmConfig};
 
-/// Memory besides weights: the program, and the activations of a longest utterance. An estimate.
-const WORKING_BYTES: u64 = 256 << 20;
-
 /// How large the networks of a dry bundle are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrySize {
@@ -130,11 +127,8 @@ fn write_graphs(writer: &mut BundleWriter, sizes: &Sizes, seed: u64, origin: Ori
 }
 
 fn manifest(sizes: Sizes, writer: &BundleWriter) -> Manifest {
-    let bytes = |llm: bool| -> u64 {
-        writer.files().iter().filter(|file| (file.role == Role::Llm) == llm).map(|file| file.bytes).sum()
-    };
-    // While a graph is prepared, its weights are there as the file has them and packed for the processor.
-    let without_llm = 2 * bytes(false) + WORKING_BYTES;
+    let without_llm = MemorySection::of_networks(writer.files());
+    let llm_bytes: u64 = writer.files().iter().filter(|file| file.role == Role::Llm).map(|file| file.bytes).sum();
     Manifest {
         schema: SCHEMA,
         name: sizes.name.into(),
@@ -153,7 +147,7 @@ fn manifest(sizes: Sizes, writer: &BundleWriter) -> Manifest {
         },
         audio: AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 },
         face: FaceSection::default(),
-        memory: MemorySection { without_llm, with_llm: sizes.llm.as_ref().map(|_| without_llm + 2 * bytes(true)) },
+        memory: MemorySection { without_llm, with_llm: sizes.llm.as_ref().map(|_| without_llm + 2 * llm_bytes) },
         wavlm: sizes.wavlm,
         manet: sizes.manet,
         projector: sizes.projector,

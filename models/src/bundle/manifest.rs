@@ -18,6 +18,8 @@ use crate::{ModelError, Result};
 
 /// The manifest's name in the bundle's folder.
 pub const MANIFEST_NAME: &str = "manifest.toml";
+/// Memory besides weights: the program, and the activations of a longest utterance. An estimate.
+const WORKING_BYTES: u64 = 256 << 20;
 /// Version of the manifest's keys; any change of them raises it.
 pub const SCHEMA: u32 = 1;
 
@@ -119,6 +121,16 @@ pub struct MemorySection {
     /// With it; none in a bundle without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_llm: Option<u64>,
+}
+
+impl MemorySection {
+    /// Memory that the networks need whose `files` are in a bundle, the language model left out. An estimate: while a graph
+    /// is prepared, its weights are there as the file has them and packed for the processor.
+    #[must_use]
+    pub fn of_networks(files: &[FileEntry]) -> u64 {
+        let bytes: u64 = files.iter().filter(|file| file.role != Role::Llm).map(|file| file.bytes).sum();
+        2 * bytes + WORKING_BYTES
+    }
 }
 
 /// Sizes of the language model.

@@ -107,3 +107,54 @@ fn an_empty_variable_means_no_variable_and_a_wrong_one_is_an_error() {
     assert_eq!(run("").status.code(), Some(0));
     assert_eq!(run("/nonexistent").status.code(), Some(5));
 }
+
+#[test]
+fn a_bundle_travels_as_one_file() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    let text = |name: &str| material.path(name).to_str().unwrap().to_owned();
+    let run = mien(&["bundle", "export", bundle.to_str().unwrap(), &text("b.tar"), "--json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let made = &run.lines()[0];
+    let run = mien(&["bundle", "import", &text("b.tar"), &text("installed"), "--json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.lines()[0]["digest"], made["digest"]);
+    let records = |bundle: &Path| score(bundle).records();
+    assert_eq!(records(&bundle), records(&material.path("installed")));
+    // Faults: exit code 5, one line, and what was installed stays.
+    assert!(
+        mien(&["bundle", "export", bundle.to_str().unwrap(), &text("b.tar")]).error(5).contains("expected nothing")
+    );
+    let whole = std::fs::read(material.path("b.tar")).unwrap();
+    std::fs::write(material.path("half.tar"), &whole[..whole.len() / 2]).unwrap();
+    let error = mien(&["bundle", "import", &text("half.tar"), &text("installed")]).error(5);
+    assert!(error.contains("half.tar") && error.contains("not copied whole"), "{error}");
+    assert_eq!(mien(&["bundle", "verify", &text("installed")]).code, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_half_of_nothing() {
+    let material = Material::new();
+    let bundle = dry(&material);
+    let text = |name: &str| material.path(name).to_str().unwrap().to_owned();
+    let run = mien(&["bundle", "export", bundle.to_str().unwrap(), &text("b.tar")]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for arguments in
+        [["export", bundle.to_str().unwrap(), &text("c.tar")], ["import", &text("b.tar"), &text("installed")]]
+    {
+        // A limit on file sizes stands in for a full disk: the write fails in the middle, with an error and not a signal.
+        let output = std::process::Command::new("bash")
+            .args(["-c", r#"trap '' XFSZ; ulimit -f 2000; exec "$0" bundle "$@""#, env!("CARGO_BIN_EXE_mien")])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{told}");
+        assert!(told.contains("cannot write") && told.contains("disk has room"), "{told}");
+        let folder = material.path("b.tar").parent().unwrap().to_owned();
+        let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let half = |name: &str| name.contains("c.tar") || name.contains("installed") || name.starts_with(".writing");
+        assert!(left.iter().all(|name| !half(&name.to_string_lossy())), "{left:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Commands. One file each; a command parses options, calls the library and prints.
 
+mod bundle;
 mod dashboard;
 mod data;
 mod devices;
@@ -40,6 +41,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Export(export::Export),
     Report(report::Report),
+    Bundle(Box<bundle::Bundle>),
     Settings(settings::Settings),
     Devices(devices::Devices),
 }
@@ -56,6 +58,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evaluate(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Bundle(command) => command.run(),
         Command::Settings(command) => command.run(),
         Command::Devices(command) => command.run(),
     }
