@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Need};
-use crate::steps::{cargo, mien, root, run, target};
+use crate::steps::{cargo, mien, mien_train, root, run, target};
 
 /// `cargo xtask test`: arguments are handed to `cargo test`.
 pub(crate) fn test(rest: &[String]) -> Result<()> {
@@ -44,7 +44,27 @@ pub(crate) fn fixtures(rest: &[String]) -> Result<()> {
     let python = python(&["numpy", "torch", "safetensors"])?;
     let folder = "models/tests/fixtures";
     run(&python, &["tests/reference/fill_fixture.py", fill, &format!("{folder}/fill.txt")])?;
-    run(&python, &["tests/reference/torch_fixtures.py", folder])
+    run(&python, &["tests/reference/torch_fixtures.py", folder])?;
+    let python = self::python(&["transformers"])?;
+    run(&python, &["tests/reference/checkpoint_fixtures.py", fill, &format!("{folder}/checkpoints")])
+}
+
+/// `cargo xtask check-checkpoints FILL.PY [--large]`: `mien-train bundle build` on files that PyTorch writes in every form, and
+/// WavLM's outputs against transformers', small or at the published sizes.
+pub(crate) fn checkpoints(rest: &[String]) -> Result<()> {
+    let [fill, size @ ..] = rest else { bail!("usage: cargo xtask check-checkpoints PATH/TO/fill.py [--large]") };
+    setup::run(Need::Demo)?;
+    let program = mien_train()?.display().to_string();
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "onnx_cases"])?;
+    let cases = target().join("release/onnx_cases").display().to_string();
+    let python = python(&["numpy", "torch", "safetensors", "transformers"])?;
+    let folder = target().join("check-checkpoints");
+    let _ = std::fs::remove_dir_all(&folder);
+    let shown = folder.display().to_string();
+    let arguments = ["tests/reference/check_checkpoints.py", fill, &program, &cases, &shown];
+    run(&python, &[&arguments.map(str::to_owned)[..], size].concat())?;
+    // At the published sizes it holds four gigabytes.
+    Ok(std::fs::remove_dir_all(&folder)?)
 }
 
 /// `cargo xtask golden-training FILL.PY`: what PyTorch gives for the trainer's gradients and optimiser, anew.

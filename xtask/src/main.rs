@@ -22,6 +22,7 @@ cargo xtask COMMAND
   test          set up and run every test
   check         formatting, lints, documentation, tests: what continuous integration runs
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
+  check-checkpoints F  hold `mien-train bundle build` against PyTorch (Python, from PyPI); F: the reference fill.py; --large
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
   soak          the live path in real time from looped files: --minutes N [-- arguments of mien run]
   device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
         Some("test") => check::test(&rest),
         Some("check") => check::check(),
         Some("check-onnx") => check::onnx(),
+        Some("check-checkpoints") => check::checkpoints(&rest),
         Some("true-size") => demo::true_size(&rest),
         Some("soak") => soak::soak(&rest),
         Some("device-test") => device_test::device_test(&rest),
