@@ -208,15 +208,13 @@ fn changed_bytes_in_an_old_file_end_in_an_error_or_in_numbers() {
     let mut refused = 0;
     // The form has no checksums: this is about what a changed length, count or instruction may do.
     for at in 0..whole.len().min(4000) {
-        for value in [0, 0x7f, 0xff] {
-            let mut bytes = whole.clone();
-            bytes[at] = value;
-            std::fs::write(&path, &bytes).unwrap();
-            if let Err(error) = read(&path) {
-                assert!(!error.to_string().contains('\n'), "{error}");
-                refused += 1;
-            }
+        let mut bytes = whole.clone();
+        bytes[at] = [0, 0x7f, 0xff][at % 3];
+        std::fs::write(&path, &bytes).unwrap();
+        if let Err(error) = read(&path) {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            refused += 1;
         }
     }
-    assert!(refused > 1000, "{refused}");
+    assert!(refused > 300, "{refused}");
 }

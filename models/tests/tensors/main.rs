@@ -3,6 +3,7 @@
 
 mod checks;
 mod crafted;
+mod crafted_legacy;
 mod damage;
 mod formula_weights;
 mod rows;

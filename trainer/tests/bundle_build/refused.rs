@@ -10,6 +10,9 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::{NETWORKS, Place};
 
+/// What a tensor is to hold instead of zeros, by its name.
+type Change<'a> = dyn Fn(&str) -> Option<(Dtype, Vec<u8>)> + 'a;
+
 /// A file that PyTorch wrote, of the tests of mien-models.
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/checkpoints").join(name)
@@ -83,7 +86,7 @@ fn half_downloaded_files_of_every_form_are_told() {
 #[test]
 fn wrong_weights_are_named_by_their_tensor() {
     let place = Place::new();
-    let with = |change: &dyn Fn(&str) -> Option<(Dtype, Vec<u8>)>| {
+    let with = |change: &Change<'_>| {
         let specs = place.specs("projector");
         let stored: Vec<_> = specs
             .iter()

@@ -34,7 +34,6 @@ pub fn import(path: &Path, target: &Path) -> Result<String> {
     if !found.is_file() {
         return Err(refused(path, "it is no regular file"));
     }
-    let mut writer = BundleWriter::create(target)?;
     let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
     let mut file = BufReader::with_capacity(1 << 20, file);
     tell_apart(path, &mut file)?;
@@ -54,6 +53,8 @@ pub fn import(path: &Path, target: &Path) -> Result<String> {
             format!("its manifest names {:?}, expected paths below the bundle's folder", outside.path.as_str());
         return Err(refused(path, reason));
     }
+    // A target that cannot be is told before gigabytes are read, a file that is no archive before folders are made.
+    let mut writer = BundleWriter::create(target)?;
     for file in &manifest.files {
         match next()? {
             None => return Err(refused(path, format!("it ends where {:?} is expected", file.path.as_str()))),
