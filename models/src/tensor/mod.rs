@@ -1,7 +1,8 @@
 //! Named tensors: the common form of published checkpoints, trained weights and formula weights.
 //!
-//! [`NamedTensors`] opens a file (`safetensors_file`; `torch_zip` or `torch_legacy` with `pickle`, `state_dict` and
-//! `torch_views`; all over a memory `map`) or stands for a [`formula`]; [`write_safetensors`] writes any set down again.
+//! [`NamedTensors`] opens a file (`safetensors_file`; `torch_zip` or `torch_legacy` with `pickle`, `state_dict`,
+//! `tensor_view` and `torch_views`; all over a memory `map`) or stands for a [`formula`]; [`write_safetensors`] writes any
+//! set down again.
 
 mod container;
 mod dense;
@@ -14,6 +15,7 @@ pub mod pickle;
 mod safetensors_file;
 mod state_dict;
 mod stored;
+mod tensor_view;
 mod torch_legacy;
 mod torch_views;
 mod torch_zip;

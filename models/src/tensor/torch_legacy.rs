@@ -12,8 +12,9 @@ use super::container::{Container, FileFormat};
 use super::map::FileMap;
 use super::named::Entry;
 use super::pickle::{Pickle, Value};
-use super::state_dict::{self, DAMAGED, NO_STATE_DICT, Storage};
+use super::state_dict::{self, DAMAGED, NO_STATE_DICT};
 use super::stored::Region;
+use super::tensor_view::{self, Storage};
 use super::torch_views;
 use crate::{ModelError, Result};
 
@@ -101,7 +102,7 @@ fn storages(
     keys: &Pickle<'_>,
 ) -> std::result::Result<BTreeMap<String, Region>, String> {
     let mut described: BTreeMap<&str, Storage<'_>> = BTreeMap::new();
-    for storage in object.persistent().filter_map(|id| state_dict::storage(object, id)) {
+    for storage in object.persistent().filter_map(|id| tensor_view::storage(object, id)) {
         let earlier = described.insert(storage.key, storage);
         if earlier.is_some_and(|e| (e.size, e.elements) != (storage.size, storage.elements)) {
             return Err(format!("storage {:?} is described in two ways", storage.key));

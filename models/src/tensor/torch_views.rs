@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::named::{Data, Entry};
-use super::state_dict::{Storage, TensorView};
 use super::stored::{Region, Stored, View};
+use super::tensor_view::{Storage, TensorView};
 
 /// The tensors that `views` describe; `find` gives a storage's bytes and is asked once for each storage.
 ///
