@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod face;
 pub mod fusion;
+pub mod kernel;
 pub mod llama;
 pub mod manet;
 mod new_file;

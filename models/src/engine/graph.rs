@@ -9,6 +9,7 @@ use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
 use super::contract::{GraphContract, TensorContract};
+use super::operator;
 use super::session::Session;
 use crate::onnx::Dtype;
 use crate::{ModelError, Result};
@@ -51,7 +52,7 @@ impl LoadedGraph {
         let folder = folder.to_str().ok_or_else(|| damaged(path, "the folder's name is not UTF-8".into()))?;
         // tract panics on a few malformed graphs (an output that names no tensor); a panic is an error here.
         let parsed = mien_capture::quietly(|| -> TractResult<TypedModel> {
-            let parsed = tract_onnx::onnx().parse(&proto, Some(folder))?;
+            let parsed = operator::reader().parse(&proto, Some(folder))?;
             if !parsed.unresolved_inputs.is_empty() {
                 return Err(TractError::msg("a node reads a tensor that nothing makes"));
             }

@@ -5,6 +5,7 @@
 
 mod contract;
 mod graph;
+pub(crate) mod operator;
 mod profile;
 mod session;
 mod threads;

@@ -30,15 +30,10 @@ impl<'a> Builder<'a> {
 
     /// Convolution `conv` with the normalisation `norm` folded in.
     pub(super) fn conv(&mut self, conv: &str, norm: &str, x: &Value, shape: ConvShape) -> Result<Value> {
-        let ConvShape { inputs, outputs, kernel, stride } = shape;
-        let raw = self.tensors.get(&format!("{conv}.weight"), &[outputs, inputs, kernel, kernel])?;
-        let channel = |part: &str| self.tensors.get(&format!("{norm}.{part}"), &[outputs]);
-        let (gain, bias) = (channel("weight")?, channel("bias")?);
-        let (mean, variance) = (channel("running_mean")?, channel("running_var")?);
-        let norm = BatchNorm { gain: &gain, bias: &bias, mean: &mean, variance: &variance, epsilon: EPSILON };
-        let (weight, bias) = norm.fold(conv, &raw)?;
-        let folded = Conv2d { weight, bias, inputs, kernel, stride, padding: kernel / 2 };
-        self.graph.scoped(conv, |g| g.conv2d(x, &folded))
+        let ConvShape { inputs, kernel, stride, .. } = shape;
+        let (weight, bias) = folded(self.tensors, conv, norm, shape)?;
+        let conv2d = Conv2d { weight, bias, inputs, kernel, stride, padding: kernel / 2 };
+        self.graph.scoped(conv, |g| g.conv2d(x, &conv2d))
     }
 
     /// Lin(inputs, outputs) on the last axis.
@@ -110,4 +105,20 @@ impl<'a> Builder<'a> {
         }
         Ok(self.graph.concat(&outputs.iter().collect::<Vec<_>>(), 1))
     }
+}
+
+/// Weight [out, in, kernel, kernel] and bias `[out]` of convolution `conv` with the normalisation `norm` folded in.
+pub(super) fn folded(
+    tensors: &NamedTensors,
+    conv: &str,
+    norm: &str,
+    shape: ConvShape,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let ConvShape { inputs, outputs, kernel, .. } = shape;
+    let raw = tensors.get(&format!("{conv}.weight"), &[outputs, inputs, kernel, kernel])?;
+    let channel = |part: &str| tensors.get(&format!("{norm}.{part}"), &[outputs]);
+    let (gain, bias) = (channel("weight")?, channel("bias")?);
+    let (mean, variance) = (channel("running_mean")?, channel("running_var")?);
+    let norm = BatchNorm { gain: &gain, bias: &bias, mean: &mean, variance: &variance, epsilon: EPSILON };
+    norm.fold(conv, &raw)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::blocks::{Builder, ConvShape};
 use super::layout::{QUADRANTS, common, global, local};
 use super::parameters::WIDE_KERNEL;
-use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig};
+use super::{FACE_CHANNELS, FACE_SIDE, MAP_SIDE, MODEL, ManetConfig};
 use crate::Result;
 use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph, Value};
@@ -13,8 +13,6 @@ use crate::tensor::NamedTensors;
 
 /// The name of the batch axis.
 pub(super) const BATCH: &str = "N";
-/// Side of the map after layer2.
-const MAP_SIDE: i64 = 28;
 
 /// What the graph takes and gives.
 ///

@@ -9,16 +9,20 @@ mod config;
 mod graph;
 mod layout;
 mod parameters;
+mod quantised;
 mod session;
 
 pub use config::ManetConfig;
 pub use graph::{build, contract};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, recognise};
+pub use quantised::{FloatLayers, build_quantised, byte_layers};
 pub use session::{Manet, ManetOutput};
 
 /// The network's name in messages.
 const MODEL: &str = "manet";
+/// Height and width of the map that the branches take.
+const MAP_SIDE: i64 = 28;
 /// Height and width of a face, in pixels.
 pub const FACE_SIDE: usize = 224;
 /// Red, green, blue.

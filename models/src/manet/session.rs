@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::graph::BATCH;
 use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig, contract};
-use crate::engine::{Input, LoadedGraph, PreparedGraph, Session};
+use crate::engine::{Input, LoadedGraph, OperatorTime, PreparedGraph, Session};
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -87,6 +87,14 @@ impl Manet {
             logits_1: Tensor::new([count, self.config.classes], logits_1)?,
             logits_2: Tensor::new([count, self.config.classes], logits_2)?,
         })
+    }
+
+    /// The time of each kind of operator for one face [1, 3, 224, 224].
+    ///
+    /// # Errors
+    /// As [`Manet::run`].
+    pub fn profile(&mut self, face: &Tensor) -> Result<Vec<OperatorTime>> {
+        Ok(self.session.run_profiled(&[face.into()])?.1)
     }
 
     fn refused(&self, tensor: &str, expected: String, found: &[usize]) -> ModelError {

@@ -8,7 +8,7 @@ use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
-use super::weights::WeightWriter;
+use super::weights::{Extent, WeightWriter};
 use crate::new_file::NewFile;
 use crate::{ModelError, Result};
 
@@ -16,6 +16,8 @@ use crate::{ModelError, Result};
 const OPSET: i64 = 17;
 /// ONNX file version that belongs to [`OPSET`].
 const IR_VERSION: i64 = 8;
+/// Domain of our own operators.
+const OWN_DOMAIN: &str = "mien";
 /// Tensors of at least this many elements go to the weight file; smaller ones stay in the graph.
 const EXTERNAL_FROM: usize = 256;
 
@@ -79,6 +81,7 @@ pub struct Graph {
     weights: WeightWriter,
     names: HashSet<String>,
     scope: Vec<String>,
+    own_operators: bool,
 }
 
 impl Graph {
@@ -90,7 +93,7 @@ impl Graph {
         let weights = WeightWriter::create(&path.with_extension("weights"))?;
         let graph = pb::GraphProto { name: name.into(), ..Default::default() };
         let (description, names, scope) = (Vec::new(), HashSet::new(), Vec::new());
-        Ok(Self { path: path.to_owned(), graph, description, weights, names, scope })
+        Ok(Self { path: path.to_owned(), graph, description, weights, names, scope, own_operators: false })
     }
 
     /// Says `value` of the network under `key`, in the file's metadata. Runtimes ignore it; a key is given once.
@@ -141,28 +144,38 @@ impl Graph {
             });
         }
         let name = self.unique(name);
-        let mut tensor = pb::TensorProto {
-            name: name.clone(),
-            dims: shape.iter().map(|&d| d as i64).collect(),
-            data_type: DataType::Float as i32,
-            ..Default::default()
-        };
+        let mut tensor = initializer(&name, shape, DataType::Float);
         if data.len() < EXTERNAL_FROM {
             tensor.raw_data = data.iter().flat_map(|v| v.to_le_bytes()).collect();
         } else {
             let extent = self.weights.append(data)?;
-            tensor.data_location = Some(DataLocation::External as i32);
-            tensor.external_data = [
-                ("location", self.weights.location()),
-                ("offset", extent.offset.to_string()),
-                ("length", extent.length.to_string()),
-            ]
-            .into_iter()
-            .map(|(key, value)| pb::StringStringEntryProto { key: key.into(), value })
-            .collect();
+            self.place(&mut tensor, &extent);
         }
         self.graph.initializer.push(tensor);
         Ok(Value(name))
+    }
+
+    /// A constant tensor of signed bytes; `data` fills `shape`.
+    pub(super) fn bytes(&mut self, name: &str, shape: &[usize], data: &[i8]) -> Result<Value> {
+        let name = self.unique(name);
+        let mut tensor = initializer(&name, shape, DataType::Int8);
+        let extent = self.weights.append_bytes(data)?;
+        self.place(&mut tensor, &extent);
+        self.graph.initializer.push(tensor);
+        Ok(Value(name))
+    }
+
+    /// Says where a tensor lies in the weight file.
+    fn place(&self, tensor: &mut pb::TensorProto, extent: &Extent) {
+        tensor.data_location = Some(DataLocation::External as i32);
+        tensor.external_data = [
+            ("location", self.weights.location()),
+            ("offset", extent.offset.to_string()),
+            ("length", extent.length.to_string()),
+        ]
+        .into_iter()
+        .map(|(key, value)| pb::StringStringEntryProto { key: key.into(), value })
+        .collect();
     }
 
     /// A constant f32 of rank 0.
@@ -183,10 +196,21 @@ impl Graph {
 
     /// Adds a node with one output.
     pub fn node(&mut self, op: &str, inputs: &[&Value], attrs: &[Attr]) -> Value {
+        self.node_of("", op, inputs, attrs)
+    }
+
+    /// Adds a node of an operator of our own.
+    pub(super) fn own_node(&mut self, op: &str, inputs: &[&Value], attrs: &[Attr]) -> Value {
+        self.own_operators = true;
+        self.node_of(OWN_DOMAIN, op, inputs, attrs)
+    }
+
+    fn node_of(&mut self, domain: &str, op: &str, inputs: &[&Value], attrs: &[Attr]) -> Value {
         let name = self.unique(op);
         self.graph.node.push(pb::NodeProto {
             name: name.clone(),
             op_type: op.into(),
+            domain: domain.into(),
             input: inputs.iter().map(|v| v.0.clone()).collect(),
             output: vec![name.clone()],
             attribute: attrs.iter().map(attribute).collect(),
@@ -201,9 +225,12 @@ impl Graph {
     /// [`ModelError::Io`].
     pub fn finish(self) -> Result<()> {
         self.weights.finish()?;
+        let own = self.own_operators.then(|| pb::OperatorSetIdProto { domain: OWN_DOMAIN.into(), version: 1 });
+        let standard = pb::OperatorSetIdProto { domain: String::new(), version: OPSET };
+        let domains = [standard].into_iter().chain(own).collect();
         let model = pb::ModelProto {
             ir_version: IR_VERSION,
-            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            opset_import: domains,
             producer_name: "mien".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.graph),
@@ -227,6 +254,11 @@ impl Graph {
         Value(name)
     }
 
+    /// The layer under construction, for messages.
+    pub(super) fn scope_name(&self) -> String {
+        format!("{}, {}", self.graph.name, self.scope.join("."))
+    }
+
     fn full_name(&self, name: &str) -> String {
         self.scope.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }
@@ -244,6 +276,15 @@ impl Graph {
         };
         self.names.insert(name.clone());
         name
+    }
+}
+
+fn initializer(name: &str, shape: &[usize], dtype: DataType) -> pb::TensorProto {
+    pb::TensorProto {
+        name: name.into(),
+        dims: shape.iter().map(|&d| d as i64).collect(),
+        data_type: dtype as i32,
+        ..Default::default()
     }
 }
 

@@ -35,10 +35,7 @@ impl WeightWriter {
 
     /// Appends `data` as little-endian f32.
     pub(super) fn append(&mut self, data: &[f32]) -> Result<Extent> {
-        let offset = self.written.next_multiple_of(ALIGNMENT);
-        let padding = [0u8; ALIGNMENT as usize];
-        // `offset - written` is below ALIGNMENT by construction.
-        self.write(&padding[..(offset - self.written) as usize])?;
+        let offset = self.align()?;
         let mut bytes = Vec::with_capacity(CHUNK * 4);
         for chunk in data.chunks(CHUNK) {
             bytes.clear();
@@ -46,6 +43,22 @@ impl WeightWriter {
             self.write(&bytes)?;
         }
         Ok(Extent { offset, length: self.written - offset })
+    }
+
+    /// Appends signed bytes.
+    pub(super) fn append_bytes(&mut self, data: &[i8]) -> Result<Extent> {
+        let offset = self.align()?;
+        self.write(bytemuck::cast_slice(data))?;
+        Ok(Extent { offset, length: self.written - offset })
+    }
+
+    /// Fills up to the next tensor's place.
+    fn align(&mut self) -> Result<u64> {
+        let offset = self.written.next_multiple_of(ALIGNMENT);
+        let padding = [0u8; ALIGNMENT as usize];
+        // `offset - written` is below ALIGNMENT by construction.
+        self.write(&padding[..(offset - self.written) as usize])?;
+        Ok(offset)
     }
 
     /// Gives the file its final name.

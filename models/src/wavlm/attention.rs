@@ -102,7 +102,7 @@ fn gate(g: &mut Graph, config: &WavlmConfig, tensors: &NamedTensors, name: &str,
 }
 
 /// [8, width] -> [2, width]: the sum of the first four rows and of the last four.
-fn sum_row_groups(matrix: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn sum_row_groups(matrix: &[f32], width: usize) -> Vec<f32> {
     let half = GATE_ROWS / 2 * width;
     matrix
         .chunks(half)

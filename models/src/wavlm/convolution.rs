@@ -17,24 +17,35 @@ pub(super) fn feature_extractor(
     tensors: &NamedTensors,
     waveform: &Value,
 ) -> Result<Value> {
-    let channels = config.conv_channels;
     let mut x = g.reshape(waveform, &[-1, 1]);
-    let mut inputs = 1;
-    for (i, (kernel, stride)) in KERNELS.into_iter().zip(STRIDES).enumerate() {
-        let name = format!("feature_extractor.conv_layers.{i}");
-        x = g.scoped(name.as_str(), |g| {
-            let weight = tensors.get(&format!("{name}.conv.weight"), &[channels, inputs, kernel])?;
-            let matrix = window_matrix(&weight, channels, inputs, kernel);
-            let matrix = g.weight("weight", &[kernel * inputs, channels], &matrix)?;
-            let windows = windows(g, &x, inputs, kernel, stride);
-            let y = g.matmul(&windows, &matrix);
-            let (gain, bias) = affine(tensors, &format!("{name}.layer_norm"), &[channels])?;
-            let y = g.layer_norm(&y, &gain, &bias, config.layer_norm_eps)?;
-            Ok(g.gelu(&y))
-        })?;
-        inputs = channels;
+    for i in 0..KERNELS.len() {
+        x = layer(g, config, tensors, i, &x)?;
     }
     Ok(x)
+}
+
+/// Convolution `i` of [`feature_extractor`] with its norm and GELU.
+pub(super) fn layer(
+    g: &mut Graph,
+    config: &WavlmConfig,
+    tensors: &NamedTensors,
+    i: usize,
+    x: &Value,
+) -> Result<Value> {
+    let channels = config.conv_channels;
+    let (kernel, stride) = (KERNELS[i], STRIDES[i]);
+    let inputs = if i == 0 { 1 } else { channels };
+    let name = format!("feature_extractor.conv_layers.{i}");
+    g.scoped(name.as_str(), |g| {
+        let weight = tensors.get(&format!("{name}.conv.weight"), &[channels, inputs, kernel])?;
+        let matrix = window_matrix(&weight, channels, inputs, kernel);
+        let matrix = g.weight("weight", &[kernel * inputs, channels], &matrix)?;
+        let windows = windows(g, x, inputs, kernel, stride);
+        let y = g.matmul(&windows, &matrix);
+        let (gain, bias) = affine(tensors, &format!("{name}.layer_norm"), &[channels])?;
+        let y = g.layer_norm(&y, &gain, &bias, config.layer_norm_eps)?;
+        Ok(g.gelu(&y))
+    })
 }
 
 /// `x` [length, channels] -> [windows, kernel x channels], position-major, for the kernel and stride pairs of WavLM.

@@ -28,13 +28,7 @@ const SAMPLES: Dim = Dim::Named("320*T+80");
 /// [`ModelError::Config`] for sizes or taps that do not fit, [`ModelError::Io`], and the errors of
 /// [`NamedTensors::get`].
 pub fn build(config: &WavlmConfig, tensors: &NamedTensors, taps: &[usize], path: &Path) -> Result<()> {
-    config.validate()?;
-    check_taps(config, taps)?;
-    let mut g = Graph::create(path, "wavlm")?;
-    for (key, value) in contract(config, taps).description {
-        g.describe(key, value);
-    }
-    let waveform = g.input("waveform", Dtype::F32, &[Dim::Fixed(1), SAMPLES]);
+    let (mut g, waveform) = start(config, taps, path)?;
     let frames = feature_extractor(&mut g, config, tensors, &waveform)?;
     let x = project(&mut g, config, tensors, &frames)?;
     let mut x = add_positions(&mut g, config, tensors, &x)?;
@@ -45,11 +39,34 @@ pub fn build(config: &WavlmConfig, tensors: &NamedTensors, taps: &[usize], path:
         stream.push(x.clone());
     }
     let last = norm(&mut g, config, tensors, "encoder.layer_norm", config.hidden, &x)?;
+    finish(g, config, taps, &stream, &last)
+}
+
+/// The file with its description, and the waveform.
+pub(super) fn start(config: &WavlmConfig, taps: &[usize], path: &Path) -> Result<(Graph, Value)> {
+    config.validate()?;
+    check_taps(config, taps)?;
+    let mut g = Graph::create(path, "wavlm")?;
+    for (key, value) in contract(config, taps).description {
+        g.describe(key, value);
+    }
+    let waveform = g.input("waveform", Dtype::F32, &[Dim::Fixed(1), SAMPLES]);
+    Ok((g, waveform))
+}
+
+/// Gives out the taps of `stream`, the states after 0, 1, .. layers, and `last`, and writes the file.
+pub(super) fn finish(
+    mut g: Graph,
+    config: &WavlmConfig,
+    taps: &[usize],
+    stream: &[Value],
+    last: &Value,
+) -> Result<()> {
     let axes = [Dim::Named("T"), Dim::Fixed(config.hidden)];
     for (&tap, value) in taps.iter().filter_map(|tap| Some((tap, stream.get(*tap)?))) {
         g.output(&tap_name(tap), value, Dtype::F32, &axes);
     }
-    g.output("last", &last, Dtype::F32, &axes);
+    g.output("last", last, Dtype::F32, &axes);
     g.finish()
 }
 

@@ -12,6 +12,7 @@ mod graph;
 mod library;
 mod parameters;
 pub mod position;
+mod quantised;
 mod session;
 pub mod waveform;
 
@@ -20,4 +21,5 @@ pub use graph::{build, contract};
 pub use library::{LibraryConfig, read};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, recognise, spelled};
+pub use quantised::{FloatLayers, build_quantised, byte_layers};
 pub use session::{Wavlm, WavlmFeatures, WavlmSession};

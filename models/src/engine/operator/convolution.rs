@@ -1,0 +1,245 @@
+//! Convolutions, channels last: over bytes, and over a waveform.
+
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::*;
+
+use super::constants::Constants;
+use super::linear::activation;
+use super::{Data, Node, Operator};
+use crate::kernel::{Activation, Finish, Image, Isa, Lines, Norm, PackedWeight, Quantised, floats, product};
+
+/// x [T, inputs] or [N, H, W, inputs] -> [.., outputs]. A sequence is a picture of height 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Convolution {
+    inputs: usize,
+    outputs: usize,
+    groups: usize,
+    /// Vertical, horizontal.
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    /// Above, below, left, right.
+    around: [usize; 4],
+    residual: bool,
+    /// Epsilon of a layer norm over the outputs.
+    norm: Option<f32>,
+    activation: Activation,
+}
+
+impl Convolution {
+    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        let numbers = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
+        let pair = |name: &str| {
+            let found = numbers(name)?;
+            <[usize; 2]>::try_from(found).map_err(|found| TractError::msg(format!("{name}: two numbers, not {found:?}")))
+        };
+        let around = <[usize; 4]>::try_from(numbers("around")?)
+            .map_err(|found| TractError::msg(format!("around: four numbers, not {found:?}")))?;
+        let new = Self {
+            inputs: node.get_attr("inputs")?,
+            outputs: node.get_attr("outputs")?,
+            groups: node.get_attr("groups")?,
+            kernel: pair("kernel")?,
+            strides: pair("strides")?,
+            around,
+            residual: node.get_attr_opt::<usize>("residual")?.unwrap_or(0) != 0,
+            norm: node.get_attr_opt("epsilon")?,
+            activation: activation(node)?,
+        };
+        let Self { inputs, outputs, groups, kernel, strides, .. } = new;
+        let sizes = [inputs, outputs, groups].into_iter().chain(kernel).chain(strides);
+        ensure!(
+            sizes.chain(around.map(|n| n + 1)).all(|size| (1..1 << 16).contains(&size))
+                && inputs.is_multiple_of(groups)
+                && outputs.is_multiple_of(groups)
+                && (groups == 1 || new.norm.is_none() && !new.residual),
+            "a convolution that cannot be: {new:?}"
+        );
+        Ok(Arc::new(new))
+    }
+
+    /// Bytes of a point of a group.
+    fn point(&self) -> usize {
+        (self.inputs / self.groups).next_multiple_of(4)
+    }
+
+    /// Length of the output for a length of the input along an axis.
+    fn along(&self, axis: usize, length: &TDim) -> TDim {
+        let whole = length.clone() + self.around[2 * axis] + self.around[2 * axis + 1];
+        (whole - self.kernel[axis]) / self.strides[axis] + 1
+    }
+}
+
+impl Node for Convolution {
+    fn data(&self) -> usize {
+        1 + usize::from(self.residual)
+    }
+
+    fn shape(&self, data: &[TVec<TDim>]) -> TractResult<TVec<TDim>> {
+        let (inputs, outputs) = (self.inputs.to_dim(), self.outputs.to_dim());
+        let shape = match data.first().map(|shape| shape.as_slice()) {
+            Some([length, channels]) if *channels == inputs && self.kernel[0] == 1 => {
+                tvec!(self.along(1, length), outputs)
+            }
+            Some([count, height, width, channels]) if *channels == inputs => {
+                tvec!(count.clone(), self.along(0, height), self.along(1, width), outputs)
+            }
+            found => bail!("expected [T, {inputs}] or [N, H, W, {inputs}], found {found:?}"),
+        };
+        if let Some(residual) = data.get(1) {
+            ensure!(*residual == shape, "residual: expected {shape:?}, found {residual:?}");
+        }
+        Ok(shape)
+    }
+
+    fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
+        let each = self.outputs / self.groups;
+        let weights = constants.weights(self.groups, each, self.kernel[0], self.kernel[1] * self.point())?;
+        let bias = constants.floats("bias", Some(self.outputs))?;
+        let norm = match self.norm {
+            None => None,
+            Some(_) => Some([
+                constants.floats("gain", Some(self.outputs))?,
+                constants.floats("shift", Some(self.outputs))?,
+            ]),
+        };
+        Ok(Arc::new(Ready { node: *self, weights, bias, norm, isa: Isa::best() }))
+    }
+}
+
+#[derive(Debug)]
+struct Ready {
+    node: Convolution,
+    /// One for each group.
+    weights: Vec<PackedWeight>,
+    bias: Vec<f32>,
+    norm: Option<[Vec<f32>; 2]>,
+    isa: Isa,
+}
+
+impl Operator for Ready {
+    fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
+        let Convolution { kernel, around, .. } = self.node;
+        let input = data.first().context("no input")?;
+        let (height, width) = match *input.shape {
+            [width, _] => (1, width),
+            [_, height, width, _] => (height, width),
+            _ => bail!("expected two or four axes, found {:?}", input.shape),
+        };
+        let image = Image { height, width, channels: self.node.inputs, around };
+        ensure!(
+            image.lines() >= kernel[0] && image.points() >= kernel[1],
+            "expected at least {kernel:?} points, found {height} x {width} within {around:?}"
+        );
+        let residual = data.get(1).map_or(&[][..], |residual| residual.values);
+        let size = out.len() / (input.values.len() / (height * width * image.channels).max(1)).max(1);
+        let pictures = input.values.chunks_exact(height * width * image.channels);
+        for (i, (picture, out)) in pictures.zip(out.chunks_exact_mut(size.max(1))).enumerate() {
+            let residual = residual.get(i * size..(i + 1) * size).unwrap_or_default();
+            self.picture(picture, image, residual, out);
+        }
+        Ok(())
+    }
+}
+
+impl Ready {
+    fn picture(&self, x: &[f32], image: Image, residual: &[f32], out: &mut [f32]) {
+        let Convolution { groups, kernel, strides, outputs, activation, .. } = self.node;
+        let bytes = Quantised::by_group(x, image, groups, self.isa);
+        let line = image.points() * self.node.point();
+        let lines = Lines {
+            lines: (image.lines() - kernel[0]) / strides[0] + 1,
+            rows: (image.points() - kernel[1]) / strides[1] + 1,
+            step: strides[1] * self.node.point(),
+            stride: strides[0] * line,
+            segment: line,
+        };
+        let norm = self.norm.as_ref().zip(self.node.norm);
+        let norm = norm.and_then(|([gain, shift], epsilon)| Norm::new(gain, shift, epsilon));
+        if let [weight] = self.weights.as_slice() {
+            let finish = Finish { bias: &self.bias, residual, norm, activation };
+            return product::product(&bytes, lines, weight, finish, out, self.isa);
+        }
+        let each = outputs / groups;
+        let mut part = vec![0.0; lines.lines * lines.rows * each];
+        let size = bytes.bytes.len() / groups;
+        let parts = bytes.bytes.chunks_exact(size).zip(&bytes.scales).zip(&self.weights);
+        for (g, ((bytes, scale), weight)) in parts.enumerate() {
+            let bytes = Quantised { bytes: bytes.to_vec(), scales: vec![*scale] };
+            let finish = Finish { bias: &self.bias[g * each..][..each], activation, ..Finish::default() };
+            product::product(&bytes, lines, weight, finish, &mut part, self.isa);
+            for (out, part) in out.chunks_exact_mut(outputs).zip(part.chunks_exact(each)) {
+                out[g * each..][..each].copy_from_slice(part);
+            }
+        }
+    }
+}
+
+/// x [T, 1] -> [(T - kernel) / stride + 1, outputs], with a layer norm over the outputs and GELU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waveform {
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    epsilon: f32,
+}
+
+impl Waveform {
+    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        let new = Self {
+            outputs: node.get_attr("outputs")?,
+            kernel: node.get_attr("kernel")?,
+            stride: node.get_attr("stride")?,
+            epsilon: node.get_attr("epsilon")?,
+        };
+        let Self { outputs, kernel, stride, .. } = new;
+        ensure!([outputs, kernel, stride].iter().all(|n| (1..1 << 16).contains(n)), "sizes that cannot be: {new:?}");
+        Ok(Arc::new(new))
+    }
+}
+
+impl Node for Waveform {
+    fn data(&self) -> usize {
+        1
+    }
+
+    fn shape(&self, data: &[TVec<TDim>]) -> TractResult<TVec<TDim>> {
+        let Some([samples, channels]) = data.first().map(|shape| shape.as_slice()) else {
+            bail!("expected two axes, found {data:?}")
+        };
+        ensure!(*channels == 1.to_dim(), "expected one channel, found {channels}");
+        Ok(tvec!((samples.clone() - self.kernel) / self.stride + 1, self.outputs.to_dim()))
+    }
+
+    fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
+        let weights = constants.floats("weights", Some(self.outputs * self.kernel))?;
+        let matrix = floats::PackedMatrix::new(&weights, self.outputs).context("weights that do not fit")?;
+        let mut next = |what| constants.floats(what, Some(self.outputs));
+        let (bias, gain, shift) = (next("bias")?, next("gain")?, next("shift")?);
+        Ok(Arc::new(ReadyWaveform { node: *self, matrix, bias, gain, shift }))
+    }
+}
+
+#[derive(Debug)]
+struct ReadyWaveform {
+    node: Waveform,
+    matrix: floats::PackedMatrix,
+    bias: Vec<f32>,
+    gain: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Operator for ReadyWaveform {
+    fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
+        let Waveform { kernel, stride, epsilon, .. } = self.node;
+        let x = data.first().context("no input")?.values;
+        ensure!(x.len() >= kernel, "expected at least {kernel} samples, found {}", x.len());
+        let lines = Lines::matrix((x.len() - kernel) / stride + 1, stride);
+        let norm = Norm::new(&self.gain, &self.shift, epsilon);
+        let finish = Finish { bias: &self.bias, norm, activation: Activation::Gelu, ..Finish::default() };
+        floats::product(x, lines, &self.matrix, finish, out, Isa::best());
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Operators of our own in tract: products of bytes, and what is slow in pieces.
+//!
+//! Their nodes stand in files that [`crate::onnx`] writes, with names that no other runtime knows. A node's first inputs
+//! are data in `f32`; the others are constants, which the operator takes over when the graph is read.
+
+mod attention;
+mod constants;
+mod convolution;
+mod linear;
+mod norm;
+mod pool;
+mod reduce;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::*;
+
+use constants::Constants;
+
+/// Names of the operators, as files have them.
+pub(crate) mod names {
+    /// Rows of bytes times a matrix: x [.., in], perhaps a residual [.., out]; panels, scales, bias.
+    pub(crate) const LINEAR: &str = "MienLinear8";
+    /// Convolution over bytes, channels last: x [T, in] or [N, H, W, in], perhaps a residual; panels, scales, bias, and
+    /// perhaps gain and shift of a layer norm.
+    pub(crate) const CONVOLUTION: &str = "MienConvolution8";
+    /// Convolution of a waveform in `f32`: x [T, 1]; weights [out, kernel], bias, gain and shift of a layer norm.
+    pub(crate) const WAVEFORM: &str = "MienWaveform";
+    /// Self-attention with gated position bias: projections [T, 3 H], stream [T, H]; table, gate weights, bias, constants.
+    pub(crate) const ATTENTION: &str = "MienGatedAttention";
+    /// Largest value of each window, channels last: x [N, H, W, C].
+    pub(crate) const POOL: &str = "MienMaxPool";
+    /// Mean and largest value over places or channels, channels last: x [N, H, W, C].
+    pub(crate) const POOLED: &str = "MienPooled";
+    /// Layer norm over the last axis: x; gain, bias.
+    pub(crate) const NORM: &str = "MienLayerNorm";
+}
+
+/// What a node says of itself.
+trait Node: Debug + Send + Sync + 'static {
+    /// Number of inputs that are data.
+    fn data(&self) -> usize;
+    /// Axes of the output for those of the data.
+    fn shape(&self, data: &[TVec<TDim>]) -> TractResult<TVec<TDim>>;
+    /// The operator with its constants.
+    fn with(&self, constants: Constants<'_>) -> TractResult<Arc<dyn Operator>>;
+}
+
+/// Data of a run.
+struct Data<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+/// A node that has its constants.
+trait Operator: Debug + Send + Sync {
+    /// Fills `out`, whose axes are those that the node said.
+    fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()>;
+}
+
+type Build = fn(&tract_onnx::pb::NodeProto) -> TractResult<Arc<dyn Node>>;
+
+const OPERATORS: [(&str, Build); 7] = [
+    (names::LINEAR, linear::Linear::read),
+    (names::CONVOLUTION, convolution::Convolution::read),
+    (names::WAVEFORM, convolution::Waveform::read),
+    (names::ATTENTION, attention::Attention::read),
+    (names::POOL, pool::MaxPool::read),
+    (names::POOLED, reduce::Pooled::read),
+    (names::NORM, norm::LayerNorm::read),
+];
+
+/// The ONNX reader with all operators.
+pub(super) fn reader() -> tract_onnx::Onnx {
+    let mut onnx = tract_onnx::onnx();
+    for (name, _) in OPERATORS {
+        onnx.op_register.insert(name, read);
+    }
+    onnx
+}
+
+fn read(
+    _: &tract_onnx::model::ParsingContext<'_>,
+    node: &tract_onnx::pb::NodeProto,
+) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+    let build = OPERATORS.iter().find(|(name, _)| *name == node.op_type).map(|(_, build)| build);
+    let build = build.with_context(|| format!("no operator is named {}", node.op_type))?;
+    let (name, node, inputs) = (node.op_type.clone(), build(node)?, node.input.len());
+    Ok((expand(Pending { name, node, inputs }), vec![]))
+}
+
+/// A node before its constants are known.
+#[derive(Clone, Debug)]
+struct Pending {
+    name: String,
+    node: Arc<dyn Node>,
+    inputs: usize,
+}
+
+impl Expansion for Pending {
+    fn name(&self) -> StaticName {
+        self.name.clone().into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, self.inputs)?;
+        check_output_arity(outputs, 1)?;
+        let data = inputs.get(..self.node.data()).context("a data input is missing")?;
+        for input in data {
+            s.equals(&input.datum_type, f32::datum_type())?;
+        }
+        s.equals(&outputs[0].datum_type, f32::datum_type())?;
+        s.given_all(data.iter().map(|input| &input.shape), move |s, shapes: Vec<TVec<TDim>>| {
+            s.equals(&outputs[0].shape, self.node.shape(&shapes)?)
+        })
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let (data, constants) = inputs.split_at_checked(self.node.data()).context("a data input is missing")?;
+        let tensors = constants.iter().map(|outlet| {
+            let fact = model.outlet_fact(*outlet)?;
+            fact.konst.clone().with_context(|| format!("{prefix}: a constant is computed"))
+        });
+        let tensors = tensors.collect::<TractResult<Vec<_>>>()?;
+        let operator = self.node.with(Constants::new(prefix, &tensors))?;
+        model.wire_node(prefix, Own { name: self.name.clone(), node: self.node.clone(), operator }, data)
+    }
+}
+
+/// A node in a graph that can run.
+#[derive(Clone, Debug)]
+struct Own {
+    name: String,
+    node: Arc<dyn Node>,
+    operator: Arc<dyn Operator>,
+}
+
+// Two nodes with the same constants are the same; others are not compared.
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.operator, &other.operator)
+    }
+}
+
+impl Eq for Own {}
+
+impl Op for Own {
+    fn name(&self) -> StaticName {
+        self.name.clone().into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Own {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let shapes: Vec<TVec<TDim>> = inputs.iter().map(|i| i.shape().iter().map(|d| d.to_dim()).collect()).collect();
+        let shape = self.node.shape(&shapes)?.iter().map(|d| Ok(d.to_usize()?)).collect::<TractResult<TVec<usize>>>()?;
+        let views = inputs.iter().map(|input| input.try_as_plain_ram()).collect::<TractResult<Vec<_>>>()?;
+        let data = views.iter().zip(&inputs).map(|(view, input)| {
+            Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? })
+        });
+        let data = data.collect::<TractResult<Vec<_>>>()?;
+        let mut out = Tensor::zero::<f32>(&shape)?;
+        self.operator.run(&data, out.try_as_plain_ram_mut()?.as_slice_mut()?)?;
+        Ok(tvec!(out.into_tvalue()))
+    }
+}
+
+impl TypedOp for Own {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let shapes: Vec<TVec<TDim>> = inputs.iter().map(|fact| fact.shape.to_tvec()).collect();
+        Ok(tvec!(f32::fact(self.node.shape(&shapes)?)))
+    }
+
+    as_op!();
+}

@@ -1,0 +1,98 @@
+//! Products of a few rows with the columns of a matrix, in `f32`.
+
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(super) use plain::Plain;
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+/// Columns of a tile.
+pub(super) const LANES: usize = 64;
+/// Most rows of a tile.
+pub(super) const ROWS: usize = 6;
+
+/// A way of adding products up.
+pub(super) trait FloatTile {
+    /// out[r][n] = sum over k of rows[r][k] * matrix[k * stride + n], added from the first k on; all rows are as long as
+    /// the first.
+    ///
+    /// # Panics
+    /// When a row is shorter than the first one, the matrix has no [`LANES`] columns for its last k, or `out` has no
+    /// [`LANES`] numbers for a row.
+    fn product<const M: usize>(rows: [&[f32]; M], matrix: &[f32], stride: usize, out: Tile<'_>);
+}
+
+/// Where a tile's rows go: row r to the [`LANES`] numbers from r * stride on.
+pub(super) struct Tile<'a> {
+    pub(super) numbers: &'a mut [f32],
+    pub(super) stride: usize,
+}
+
+/// The length that all rows have, and that the matrix and `out` serve.
+#[inline(always)]
+fn inputs<const M: usize>(rows: &[&[f32]; M], matrix: &[f32], stride: usize, out: &Tile<'_>) -> usize {
+    let length = rows.first().map_or(0, |row| row.len());
+    assert!(M <= ROWS && rows.iter().all(|row| row.len() >= length), "rows of different lengths");
+    assert!(M > 0 && out.stride >= LANES && out.numbers.len() >= (M - 1) * out.stride + LANES, "no room for a tile");
+    assert!(length == 0 || matrix.len() >= (length - 1) * stride + LANES, "a matrix shorter than its rows");
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Isa;
+    use super::super::isa::{Tiles, Work};
+    use super::*;
+
+    struct Product<'a>(&'a [Vec<f32>], &'a [f32], usize);
+
+    impl Work for Product<'_> {
+        type Output = Vec<[f32; LANES]>;
+
+        #[inline(always)]
+        fn run<T: Tiles>(self) -> Self::Output {
+            let Self(rows, matrix, stride) = self;
+            const STRIDE: usize = 70;
+            let mut numbers = vec![0.0; ROWS * STRIDE];
+            let out = Tile { numbers: &mut numbers, stride: STRIDE };
+            let row = |i: usize| rows[i].as_slice();
+            match rows.len() {
+                1 => T::product([row(0)], matrix, stride, out),
+                2 => T::product([0, 1].map(row), matrix, stride, out),
+                5 => T::product([0, 1, 2, 3, 4].map(row), matrix, stride, out),
+                _ => T::product([0, 1, 2, 3, 4, 5].map(row), matrix, stride, out),
+            }
+            numbers.chunks(STRIDE).map(|row| std::array::from_fn(|n| row[n])).collect()
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_f64() {
+        let mut draw = fastrand::Rng::with_seed(3);
+        for (count, length, stride) in [(1, 1, 64), (2, 64, 64), (5, 77, 80), (6, 300, 192)] {
+            let mut number = || draw.f32() - 0.5;
+            let rows: Vec<Vec<f32>> = (0..count).map(|_| (0..length).map(|_| number()).collect()).collect();
+            let matrix: Vec<f32> = (0..length * stride).map(|_| number()).collect();
+            for isa in Isa::usable() {
+                let out = isa.run(Product(&rows, &matrix, stride));
+                for (row, out) in rows.iter().zip(&out) {
+                    for (n, found) in out.iter().enumerate() {
+                        let product = |(k, v): (usize, &f32)| f64::from(*v) * f64::from(matrix[k * stride + n]);
+                        let expected: f64 = row.iter().enumerate().map(product).sum();
+                        assert!((f64::from(*found) - expected).abs() < 1e-5, "{isa}: {found} against {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_beyond_a_matrix() {
+        for isa in Isa::usable() {
+            let (rows, matrix) = ([vec![1.0; 3]], vec![1.0; 2 * 70 + LANES - 1]);
+            assert!(std::panic::catch_unwind(|| isa.run(Product(&rows, &matrix, 70))).is_err(), "{isa}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The processor's instruction set, found once, and the one way into code that is compiled for it.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::float::FloatTile;
+use super::integer::IntegerTile;
+use super::{float, integer};
+
+/// An instruction set that this processor has; values exist for those alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
+    Plain,
+}
+
+/// The tiles of an instruction set.
+pub(super) trait Tiles: IntegerTile + FloatTile {}
+impl<T: IntegerTile + FloatTile> Tiles for T {}
+
+/// Work that is compiled once for each instruction set. `run` must be `#[inline(always)]`, or it is compiled for none.
+pub(super) trait Work {
+    /// What it gives.
+    type Output;
+    /// Does it with the tiles `T`.
+    fn run<T: Tiles>(self) -> Self::Output;
+}
+
+impl Isa {
+    /// The fastest one of this processor.
+    #[must_use]
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Self::usable().into_iter().next().unwrap_or(Self(Set::Plain)))
+    }
+
+    /// All of this processor, the fastest first; the last needs nothing.
+    #[must_use]
+    pub fn usable() -> Vec<Self> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni") && has!("fma") {
+                found.push(Set::Avx512Vnni);
+            }
+            if has!("avx2") && has!("fma") && has!("avxvnni") {
+                found.push(Set::AvxVnni);
+            }
+            if has!("avx2") && has!("fma") {
+                found.push(Set::Avx2);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            found.push(Set::NeonDot);
+        }
+        found.push(Set::Plain);
+        found.into_iter().map(Self).collect()
+    }
+
+    /// Runs `work` in code for this instruction set.
+    #[inline]
+    pub(super) fn run<W: Work>(self, work: W) -> W::Output {
+        // SAFETY: a value of an instruction set exists only after its features were found on this processor.
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => unsafe { avx512_vnni(work) },
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => unsafe { avx_vnni(work) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2(work) },
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonDot => unsafe { neon_dot(work) },
+            Set::Plain => work.run::<Both<integer::Plain, float::Plain>>(),
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => "AVX-512 VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonDot => "NEON dot product",
+            Set::Plain => "plain",
+        })
+    }
+}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Integer tiles of one kind with float tiles of another.
+struct Both<I, F>(std::marker::PhantomData<(I, F)>);
+
+impl<I: IntegerTile, F> IntegerTile for Both<I, F> {
+    const OFFSET: i32 = I::OFFSET;
+
+    #[inline(always)]
+    fn dot<const M: usize>(
+        rows: [&[u8]; M],
+        window: integer::Window,
+        panel: &[i8],
+        sums: &mut [[i32; integer::LANES]; integer::ROWS],
+    ) {
+        I::dot(rows, window, panel, sums);
+    }
+}
+
+impl<I, F: FloatTile> FloatTile for Both<I, F> {
+    #[inline(always)]
+    fn product<const M: usize>(
+        rows: [&[f32]; M],
+        matrix: &[f32],
+        stride: usize,
+        out: float::Tile<'_>,
+    ) {
+        F::product(rows, matrix, stride, out);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")]
+fn avx512_vnni<W: Work>(work: W) -> W::Output {
+    work.run::<Both<integer::Avx512Vnni, float::Avx512>>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avxvnni")]
+fn avx_vnni<W: Work>(work: W) -> W::Output {
+    work.run::<Both<integer::AvxVnni, float::Avx2>>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<W: Work>(work: W) -> W::Output {
+    work.run::<Both<integer::Avx2, float::Avx2>>()
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod")]
+fn neon_dot<W: Work>(work: W) -> W::Output {
+    work.run::<Both<integer::NeonDot, float::Plain>>()
+}
