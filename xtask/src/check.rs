@@ -90,6 +90,18 @@ pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     script(&["--epoch".into(), "480".into(), "--rounds".into(), "1".into()])
 }
 
+/// `cargo xtask bench-rivals [--quick]`: the encoders at true size beside onnxruntime; writes 2.4 GB below the target folder.
+pub(crate) fn bench_rivals(rest: &[String]) -> Result<()> {
+    setup::run(Need::Demo)?;
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "bench_graphs"])?;
+    let python = python(&["numpy", "onnx", "onnxruntime"])?;
+    let bench = target().join("release/bench_graphs").display().to_string();
+    let folder = target().join("bench-rivals").display().to_string();
+    run(&bench, &["write", &folder])?;
+    let script = ["tests/reference/bench_rivals.py".into(), bench, folder];
+    run(&python, &[&script, rest].concat())
+}
+
 /// `cargo xtask check-cuda`: the workstation's program with its CUDA path, built without optimisation and apart from
 /// everything else, lists what it finds: cards, or cleanly none.
 pub(crate) fn cuda() -> Result<()> {

@@ -272,7 +272,9 @@ mod tests {
         let frames = stream.len() / hidden;
         let mut out = vec![0.0; stream.len()];
         for h in 0..a.heads {
-            let at = |t: usize, part: usize, d: usize| f64::from(projected[t * 3 * hidden + part * hidden + h * a.width + d]);
+            let at = |t: usize, part: usize, d: usize| {
+                f64::from(projected[t * 3 * hidden + part * hidden + h * a.width + d])
+            };
             for i in 0..frames {
                 let share = |which: usize| {
                     let product = |d: usize| {
@@ -290,7 +292,8 @@ mod tests {
                 let weights: Vec<f64> = (0..frames).map(|j| score(j).exp()).collect();
                 let sum: f64 = weights.iter().sum();
                 for d in 0..a.width {
-                    out[i * hidden + h * a.width + d] = (0..frames).map(|j| weights[j] * at(j, 2, d)).sum::<f64>() / sum;
+                    out[i * hidden + h * a.width + d] =
+                        (0..frames).map(|j| weights[j] * at(j, 2, d)).sum::<f64>() / sum;
                 }
             }
         }

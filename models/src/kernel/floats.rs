@@ -59,7 +59,9 @@ pub fn product(x: &[f32], lines: Lines, matrix: &PackedMatrix, finish: Finish<'_
     }
     // 256 rows of 512 numbers are half of a core's second cache: their norm finds them there.
     let block = rows.div_ceil(threads()).min(256).next_multiple_of(ROWS);
-    for_blocks(out, block * matrix.outputs, |i, out| isa.run(Block { x, lines, matrix, finish, first: i * block, out }));
+    for_blocks(out, block * matrix.outputs, |i, out| {
+        isa.run(Block { x, lines, matrix, finish, first: i * block, out })
+    });
 }
 
 struct Block<'a, 'o> {
@@ -85,7 +87,12 @@ impl Work for Block<'_, '_> {
                 let r = first + i * ROWS;
                 let to = Tile { numbers: &mut tile, stride: LANES };
                 match out.len() / outputs {
-                    6 => T::product([row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)], panel, LANES, to),
+                    6 => T::product(
+                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)],
+                        panel,
+                        LANES,
+                        to,
+                    ),
                     5 => T::product([row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4)], panel, LANES, to),
                     4 => T::product([row(r), row(r + 1), row(r + 2), row(r + 3)], panel, LANES, to),
                     3 => T::product([row(r), row(r + 1), row(r + 2)], panel, LANES, to),

@@ -129,12 +129,7 @@ impl<I: IntegerTile, F> IntegerTile for Both<I, F> {
 
 impl<I, F: FloatTile> FloatTile for Both<I, F> {
     #[inline(always)]
-    fn product<const M: usize>(
-        rows: [&[f32]; M],
-        matrix: &[f32],
-        stride: usize,
-        out: float::Tile<'_>,
-    ) {
+    fn product<const M: usize>(rows: [&[f32]; M], matrix: &[f32], stride: usize, out: float::Tile<'_>) {
         F::product(rows, matrix, stride, out);
     }
 }

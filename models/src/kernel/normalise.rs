@@ -91,7 +91,11 @@ mod tests {
                     for i in 0..width {
                         let expected = (f64::from(row[i]) - mean) / (variance + 1e-5).sqrt() * f64::from(gain[i])
                             + f64::from(bias[i]);
-                        assert!((f64::from(found[i]) - expected).abs() < 2e-4, "{isa}: {} against {expected}", found[i]);
+                        assert!(
+                            (f64::from(found[i]) - expected).abs() < 2e-4,
+                            "{isa}: {} against {expected}",
+                            found[i]
+                        );
                     }
                 }
             }

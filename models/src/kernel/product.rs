@@ -90,8 +90,18 @@ impl Work for Block<'_, '_> {
                 let r = first + tile * ROWS;
                 let count = out.len() / outputs;
                 match count {
-                    6 => T::dot([row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)], window, panel.weights, &mut sums),
-                    5 => T::dot([row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4)], window, panel.weights, &mut sums),
+                    6 => T::dot(
+                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)],
+                        window,
+                        panel.weights,
+                        &mut sums,
+                    ),
+                    5 => T::dot(
+                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4)],
+                        window,
+                        panel.weights,
+                        &mut sums,
+                    ),
                     4 => T::dot([row(r), row(r + 1), row(r + 2), row(r + 3)], window, panel.weights, &mut sums),
                     3 => T::dot([row(r), row(r + 1), row(r + 2)], window, panel.weights, &mut sums),
                     2 => T::dot([row(r), row(r + 1)], window, panel.weights, &mut sums),

@@ -160,11 +160,7 @@ impl Range {
 
     #[inline(always)]
     fn and(self, other: Self) -> Self {
-        Self {
-            low: self.low.min(other.low),
-            high: self.high.max(other.high),
-            fault: self.fault + other.fault,
-        }
+        Self { low: self.low.min(other.low), high: self.high.max(other.high), fault: self.fault + other.fault }
     }
 
     /// How bytes show this range, and what a number is multiplied with on the way.

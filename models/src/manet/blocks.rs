@@ -108,12 +108,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Weight [out, in, kernel, kernel] and bias `[out]` of convolution `conv` with the normalisation `norm` folded in.
-pub(super) fn folded(
-    tensors: &NamedTensors,
-    conv: &str,
-    norm: &str,
-    shape: ConvShape,
-) -> Result<(Vec<f32>, Vec<f32>)> {
+pub(super) fn folded(tensors: &NamedTensors, conv: &str, norm: &str, shape: ConvShape) -> Result<(Vec<f32>, Vec<f32>)> {
     let ConvShape { inputs, outputs, kernel, .. } = shape;
     let raw = tensors.get(&format!("{conv}.weight"), &[outputs, inputs, kernel, kernel])?;
     let channel = |part: &str| tensors.get(&format!("{norm}.{part}"), &[outputs]);

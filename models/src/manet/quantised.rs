@@ -46,12 +46,7 @@ pub fn byte_layers(config: &ManetConfig) -> Vec<String> {
 ///
 /// # Errors
 /// As [`super::build`]; [`ModelError::Config`] for a name in `floats` that no layer has.
-pub fn build_quantised(
-    config: &ManetConfig,
-    tensors: &NamedTensors,
-    floats: &FloatLayers,
-    path: &Path,
-) -> Result<()> {
+pub fn build_quantised(config: &ManetConfig, tensors: &NamedTensors, floats: &FloatLayers, path: &Path) -> Result<()> {
     config.validate()?;
     let known: BTreeSet<String> = byte_layers(config).into_iter().collect();
     if let Some(name) = floats.iter().find(|name| !known.contains(*name)) {

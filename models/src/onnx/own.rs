@@ -214,7 +214,8 @@ impl Graph {
         }
         let each = (outputs / groups.max(1)).max(1);
         let row = segments * points * inputs.next_multiple_of(GROUP);
-        let panels: Vec<i8> = filled.chunks((each * row).max(1)).flat_map(|group| pack(group, each, segments)).collect();
+        let panels: Vec<i8> =
+            filled.chunks((each * row).max(1)).flat_map(|group| pack(group, each, segments)).collect();
         let shape = [panels.len() / (row * LANES).max(1), row / GROUP, LANES, GROUP];
         let panels = self.bytes("weight", &shape, &panels)?;
         Ok((panels, self.weight("scale", &[outputs], &scales)?))

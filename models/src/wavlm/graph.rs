@@ -55,13 +55,7 @@ pub(super) fn start(config: &WavlmConfig, taps: &[usize], path: &Path) -> Result
 }
 
 /// Gives out the taps of `stream`, the states after 0, 1, .. layers, and `last`, and writes the file.
-pub(super) fn finish(
-    mut g: Graph,
-    config: &WavlmConfig,
-    taps: &[usize],
-    stream: &[Value],
-    last: &Value,
-) -> Result<()> {
+pub(super) fn finish(mut g: Graph, config: &WavlmConfig, taps: &[usize], stream: &[Value], last: &Value) -> Result<()> {
     let axes = [Dim::Named("T"), Dim::Fixed(config.hidden)];
     for (&tap, value) in taps.iter().filter_map(|tap| Some((tap, stream.get(*tap)?))) {
         g.output(&tap_name(tap), value, Dtype::F32, &axes);

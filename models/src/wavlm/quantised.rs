@@ -24,7 +24,8 @@ pub type FloatLayers = BTreeSet<String>;
 #[must_use]
 pub fn byte_layers(config: &WavlmConfig) -> Vec<String> {
     let convolutions = (1..KERNELS.len()).map(|i| format!("feature_extractor.conv_layers.{i}"));
-    let maps = ["attention.projections", "attention.out_proj", "feed_forward.intermediate_dense", "feed_forward.output_dense"];
+    let maps =
+        ["attention.projections", "attention.out_proj", "feed_forward.intermediate_dense", "feed_forward.output_dense"];
     let blocks = (0..config.layers).flat_map(|i| maps.map(|map| format!("encoder.layers.{i}.{map}")));
     convolutions
         .chain(["feature_projection.projection".into(), "encoder.pos_conv_embed".into()])

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
 use mien_models::engine::{self, Input, LoadedGraph, OperatorTime, Session};
-use mien_models::tensor::formula::fill;
 use mien_models::manet::{self, Manet, ManetConfig};
+use mien_models::tensor::formula::fill;
 use mien_models::tensor::{NamedTensors, Tensor};
 use mien_models::wavlm::{self, WavlmConfig, waveform};
 

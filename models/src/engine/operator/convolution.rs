@@ -33,7 +33,8 @@ impl Convolution {
         let numbers = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
         let pair = |name: &str| {
             let found = numbers(name)?;
-            <[usize; 2]>::try_from(found).map_err(|found| TractError::msg(format!("{name}: two numbers, not {found:?}")))
+            <[usize; 2]>::try_from(found)
+                .map_err(|found| TractError::msg(format!("{name}: two numbers, not {found:?}")))
         };
         let around = <[usize; 4]>::try_from(numbers("around")?)
             .map_err(|found| TractError::msg(format!("around: four numbers, not {found:?}")))?;
@@ -100,10 +101,9 @@ impl Node for Convolution {
         let bias = constants.floats("bias", Some(self.outputs))?;
         let norm = match self.norm {
             None => None,
-            Some(_) => Some([
-                constants.floats("gain", Some(self.outputs))?,
-                constants.floats("shift", Some(self.outputs))?,
-            ]),
+            Some(_) => {
+                Some([constants.floats("gain", Some(self.outputs))?, constants.floats("shift", Some(self.outputs))?])
+            }
         };
         Ok(Arc::new(Ready { node: *self, weights, bias, norm, isa: Isa::best() }))
     }

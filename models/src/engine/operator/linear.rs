@@ -78,8 +78,7 @@ impl Operator for Ready {
         let width = self.weight.segment();
         let rows = Quantised::by_row(x, self.node.inputs, width, self.isa);
         let residual = data.get(1).map_or(&[][..], |residual| residual.values);
-        let finish =
-            Finish { bias: &self.bias, residual, activation: self.node.activation, ..Finish::default() };
+        let finish = Finish { bias: &self.bias, residual, activation: self.node.activation, ..Finish::default() };
         let lines = Lines::matrix(x.len() / self.node.inputs, width);
         product::product(&rows, lines, &self.weight, finish, out, self.isa);
         Ok(())

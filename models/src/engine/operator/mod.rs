@@ -164,11 +164,13 @@ impl EvalOp for Own {
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let shapes: Vec<TVec<TDim>> = inputs.iter().map(|i| i.shape().iter().map(|d| d.to_dim()).collect()).collect();
-        let shape = self.node.shape(&shapes)?.iter().map(|d| Ok(d.to_usize()?)).collect::<TractResult<TVec<usize>>>()?;
+        let shape =
+            self.node.shape(&shapes)?.iter().map(|d| Ok(d.to_usize()?)).collect::<TractResult<TVec<usize>>>()?;
         let views = inputs.iter().map(|input| input.try_as_plain_ram()).collect::<TractResult<Vec<_>>>()?;
-        let data = views.iter().zip(&inputs).map(|(view, input)| {
-            Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? })
-        });
+        let data = views
+            .iter()
+            .zip(&inputs)
+            .map(|(view, input)| Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? }));
         let data = data.collect::<TractResult<Vec<_>>>()?;
         let mut out = Tensor::zero::<f32>(&shape)?;
         self.operator.run(&data, out.try_as_plain_ram_mut()?.as_slice_mut()?)?;

@@ -19,8 +19,11 @@ pub(super) struct MaxPool {
 
 impl MaxPool {
     pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        let new =
-            Self { kernel: node.get_attr("kernel")?, stride: node.get_attr("stride")?, padding: node.get_attr("padding")? };
+        let new = Self {
+            kernel: node.get_attr("kernel")?,
+            stride: node.get_attr("stride")?,
+            padding: node.get_attr("padding")?,
+        };
         let Self { kernel, stride, padding } = new;
         ensure!(stride > 0 && padding < kernel && kernel < 1 << 16, "a window that cannot be: {new:?}");
         Ok(Arc::new(new))
@@ -52,7 +55,8 @@ impl Operator for MaxPool {
             bail!("expected four axes")
         };
         ensure!(height + 2 * padding >= kernel && width + 2 * padding >= kernel, "a map smaller than the window");
-        let (lines, points) = ((height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1);
+        let (lines, points) =
+            ((height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1);
         // A window's part inside the map; the padding is smaller than the window, so it is never empty.
         let inside = |at: usize, length: usize| {
             let begin = at * stride;

@@ -67,8 +67,8 @@ pub(super) trait IntegerTile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::isa::{Tiles, Work};
     use super::super::Isa;
+    use super::super::isa::{Tiles, Work};
     use super::*;
 
     struct Dot<'a>(&'a [Vec<u8>], Window, &'a [i8]);
@@ -91,9 +91,8 @@ mod tests {
             }
             let weights = |n: usize| panel.chunks(GROUP * LANES).flat_map(move |g| &g[n * GROUP..][..GROUP]);
             let total = |n: usize| weights(n).map(|w| i64::from(*w)).sum::<i64>();
-            let whole = |sums: &[i32; LANES]| {
-                std::array::from_fn(|n| i64::from(sums[n]) + i64::from(T::OFFSET) * total(n))
-            };
+            let whole =
+                |sums: &[i32; LANES]| std::array::from_fn(|n| i64::from(sums[n]) + i64::from(T::OFFSET) * total(n));
             sums[..rows.len()].iter().map(whole).collect()
         }
     }
@@ -107,7 +106,8 @@ mod tests {
             for count in 1..=ROWS {
                 for extreme in [false, true] {
                     let byte = |d: &mut fastrand::Rng| if extreme { [0, 255][d.usize(..2)] } else { d.u8(..) };
-                    let weight = |d: &mut fastrand::Rng| if extreme { [-127, 127][d.usize(..2)] } else { d.i8(-127..=127) };
+                    let weight =
+                        |d: &mut fastrand::Rng| if extreme { [-127, 127][d.usize(..2)] } else { d.i8(-127..=127) };
                     let rows: Vec<Vec<u8>> =
                         (0..count).map(|_| (0..window.span()).map(|_| byte(&mut draw)).collect()).collect();
                     let panel: Vec<i8> = (0..window.inputs() * LANES).map(|_| weight(&mut draw)).collect();
