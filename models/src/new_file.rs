@@ -32,6 +32,11 @@ impl NewFile {
         Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(1 << 20, file) })
     }
 
+    /// Where the file lies until it is published; another writer may fill it there, in place of this one.
+    pub(crate) fn place(&self) -> &Path {
+        self.out.get_ref().path()
+    }
+
     /// Brings the content to the disk and gives the file its name. A map of an older file there stays valid.
     ///
     /// # Errors

@@ -5,11 +5,14 @@
 //!
 //! llama.cpp is C++ that ends the process on inputs it did not expect. So [`gguf`] holds a file against a closed list
 //! before llama.cpp opens it, lengths and widths are checked before every call, and all numbers that go in or come out
-//! are checked to be finite. The calls themselves are in one module.
+//! are checked to be finite. The calls themselves are in one module, that of quantising in another.
+//! [`quantise_gguf`] makes a smaller file out of a float one.
 
 pub mod gguf;
 mod model;
+mod quantise;
 mod raw;
+mod raw_quantise;
 mod settings;
 mod simulate;
 mod states;
@@ -18,6 +21,7 @@ mod text;
 pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary};
 pub use gguf::{parameters, write_gguf, write_gguf_as};
 pub use model::{CancelHandle, Llama};
+pub use quantise::{QuantisedGguf, QuantisedType, quantise_gguf};
 pub use settings::{CachePrecision, LlamaSettings};
 pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};
 pub use states::LayerSet;

@@ -262,7 +262,7 @@ fn to_u32(name: &str, value: usize) -> Result<u32> {
 
 /// The engine is compiled for one instruction set and does not look at run time: an older processor would end in an
 /// illegal instruction.
-fn check_processor() -> Result<()> {
+pub(super) fn check_processor() -> Result<()> {
     #[cfg(target_arch = "x86_64")]
     {
         let missing: Vec<&str> = [

@@ -1,4 +1,4 @@
-//! The calls into llama.cpp, and nothing else: every `unsafe` block of the language model is here.
+//! The calls into llama.cpp that load and run a model: every `unsafe` block of that is here.
 //!
 //! Callers have checked what llama.cpp does not check itself (widths, batch sizes, token ranges, the file); the few
 //! lengths on which memory safety depends are checked here once more.
@@ -69,7 +69,7 @@ unsafe extern "C" fn on_abort(message: *const c_char) {
     }
 }
 
-fn take_error() -> String {
+pub(super) fn take_error() -> String {
     let text = LAST_ERROR.try_with(|last| std::mem::take(&mut *last.borrow_mut())).unwrap_or_default();
     if text.is_empty() { "no reason given".into() } else { text }
 }

@@ -3,6 +3,7 @@
 
 mod edit;
 mod files;
+mod quantised;
 mod refusals;
 mod sequences;
 

@@ -66,6 +66,13 @@ pub struct TensorInfo {
     pub bytes: u64,
 }
 
+impl TensorInfo {
+    /// Name of the element type as llama.cpp prints it.
+    pub fn element_name(&self) -> &'static str {
+        element(self.element).map_or("unknown", |element| element.name)
+    }
+}
+
 /// Metadata and tensor infos of a GGUF file whose sizes agree with the file's length.
 #[derive(Clone, Debug)]
 pub struct GgufHeader {
