@@ -9,6 +9,7 @@ use std::process::Command;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-capture", &[]),
     ("mien-models", &["mien-capture"]),
+    ("mien-quantize", &["mien-models"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
     ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize", "mien-runtime"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),
@@ -66,7 +67,7 @@ fn nothing_on_the_device_can_reach_a_network() {
     for name in NEVER_ON_THE_DEVICE {
         assert!(!names.contains(name), "{name} is in the device's tree");
     }
-    for name in ["mien-trainer", "burn"] {
-        assert!(!names.contains(&name), "{name} is in the device's tree: training belongs on the workstation");
+    for name in ["mien-trainer", "mien-quantize", "burn"] {
+        assert!(!names.contains(&name), "{name} is in the device's tree: it belongs on the workstation");
     }
 }

@@ -181,7 +181,10 @@ fn positional_shape(config: &WavlmConfig) -> [usize; 3] {
 /// Weight of the positional convolution [hidden, hidden / groups, kernel] with its weight norm multiplied out.
 ///
 /// The norm is over all channels per kernel position: W[:, :, k] = g[k] V[:, :, k] / |V[:, :, k]|.
-pub(super) fn positional_weight<'a>(config: &WavlmConfig, tensors: &'a NamedTensors) -> Result<Cow<'a, [f32]>> {
+///
+/// # Errors
+/// Those of [`NamedTensors::get`]; [`ModelError::Config`] for directions that are all zero.
+pub fn positional_weight<'a>(config: &WavlmConfig, tensors: &'a NamedTensors) -> Result<Cow<'a, [f32]>> {
     let (norms, directions) = PositionalWeight::of(tensors).names();
     let kernel = config.conv_pos_kernel;
     let directions = tensors.get(&directions, &positional_shape(config))?;
