@@ -11,6 +11,7 @@ mod dry;
 mod entry;
 mod locate;
 mod manifest;
+mod numbers;
 mod open;
 mod write;
 
@@ -21,5 +22,6 @@ pub use entry::{BundlePath, FileEntry, Role};
 pub use manifest::{
     AudioSection, FaceSection, LlmSection, MANIFEST_NAME, Manifest, MemorySection, MethodSection, Metric, SCHEMA,
 };
+pub use numbers::GraphNumbers;
 pub use open::{Bundle, FileCheck, Verification};
 pub use write::{BundleWriter, Origin};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, DrySize, archive, make_dry};
+use mien_models::bundle::{Bundle, DrySize, GraphNumbers, Role, archive, make_dry};
 use mien_runtime::RuntimeError;
 use mien_runtime::default_bundle::DRY_SEED;
 use serde_json::json;
@@ -201,8 +201,12 @@ fn verify(args: &PlaceArgs) -> Result<(), Failure> {
 fn info(args: &PlaceArgs) -> Result<(), Failure> {
     let bundle = Bundle::open(&args.folder).map_err(RuntimeError::Bundle)?;
     let m = bundle.manifest();
+    let numbers = |role| bundle.path(role).and_then(|path| GraphNumbers::read(&path)).map_err(RuntimeError::Bundle);
+    let (voice, face) = (numbers(Role::Wavlm)?, numbers(Role::Manet)?);
     if args.json {
-        return output::json(&json!({ "digest": bundle.digest(), "manifest": m }));
+        let products = |n: GraphNumbers| json!({ "bytes": n.bytes, "floats": n.floats });
+        let products = json!({ "wavlm": products(voice), "manet": products(face) });
+        return output::json(&json!({ "digest": bundle.digest(), "manifest": m, "products": products }));
     }
     output::line(&format!("{} {}  (made by {})", m.name, m.version, m.created_by))?;
     output::line(&format!("sha256   {}", bundle.digest()))?;
@@ -224,6 +228,7 @@ fn info(args: &PlaceArgs) -> Result<(), Failure> {
         m.fusion.mia_residual,
         m.fusion.padding
     ))?;
+    output::line(&format!("numbers  WavLM {voice}; MA-Net {face}"))?;
     for metric in &m.metrics {
         output::line(&format!(
             "error    {}: MAE {:.4} over {} clips ({})",
