@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mien_models::ModelError;
+use mien_quantize::QuantizeError;
 use mien_runtime::RuntimeError;
 
 /// Shorthand for results of this crate.
@@ -56,6 +57,9 @@ pub enum TrainerError {
     /// The device's code: opening a bundle, loading its networks.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// Networks in bytes.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
 
     // --- data ---
     /// A data file is not what its reader can read.
@@ -193,6 +197,7 @@ impl TrainerError {
             Self::Device { .. } => 4,
             Self::Runtime(error) => error.exit_code(),
             Self::Model(error) => model_exit_code(error),
+            Self::Quantize(error) => quantize_exit_code(error),
             Self::Io { action, .. } => io_exit_code(action),
             Self::Engine { .. } | Self::NotFinite { .. } => 1,
             Self::Setting { .. } | Self::Format { .. } | Self::Corpus { .. } | Self::Store { .. } => 3,
@@ -225,6 +230,17 @@ fn model_exit_code(error: &ModelError) -> u8 {
         ModelError::Io { action, .. } => io_exit_code(action),
         ModelError::Engine { .. } | ModelError::Llama { .. } | ModelError::Cancelled { .. } => 1,
         // Tensors that are missing, of another shape, no numbers; sizes that do not fit.
+        _ => 3,
+    }
+}
+
+/// A bundle that is not as good as the one in floats is a bundle's fault.
+fn quantize_exit_code(error: &QuantizeError) -> u8 {
+    match error {
+        QuantizeError::Model(error) => model_exit_code(error),
+        QuantizeError::Gate { .. } => 5,
+        QuantizeError::Unequal { .. } => 1,
+        // Names of layers and settings.
         _ => 3,
     }
 }

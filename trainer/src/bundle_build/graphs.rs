@@ -9,6 +9,7 @@ use mien_models::manet::{self, FACE_CHANNELS, FACE_SIDE, Manet, ManetConfig};
 use mien_models::projector::{self, Projector, ProjectorConfig};
 use mien_models::tensor::{Tensor, formula};
 use mien_models::wavlm::{self, Wavlm, WavlmConfig};
+use mien_quantize::KeptFloat;
 
 use super::networks::Network;
 use super::part::{PARTS, Part, Terms};
@@ -34,50 +35,77 @@ pub struct Networks {
     pub fusion: Network<FusionConfig>,
 }
 
-/// Roles of a part's graph and weights, and the graph's name.
-fn place(part: Part) -> Option<(Role, Role, &'static str)> {
-    match part {
-        Part::Wavlm => Some((Role::Wavlm, Role::WavlmWeights, "wavlm")),
-        Part::Manet => Some((Role::Manet, Role::ManetWeights, "manet")),
-        Part::Projector => Some((Role::Projector, Role::ProjectorWeights, "projector")),
-        Part::Fusion => Some((Role::Fusion, Role::FusionWeights, "fusion")),
-        Part::Llm => None,
+/// Roles of a part's files with their names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) graph: Role,
+    pub(super) weights: Role,
+    pub(super) name: &'static str,
+}
+
+impl Place {
+    /// The graph's file and that of its weights.
+    pub(super) fn files(&self) -> [(Role, String); 2] {
+        [(self.graph, format!("{}.onnx", self.name)), (self.weights, format!("{}.weights", self.name))]
     }
 }
 
+/// Where a part lies in a bundle; none for the language model, which is taken as it is.
+pub(super) fn place(part: Part) -> Option<Place> {
+    let (graph, weights, name) = match part {
+        Part::Wavlm => (Role::Wavlm, Role::WavlmWeights, "wavlm"),
+        Part::Manet => (Role::Manet, Role::ManetWeights, "manet"),
+        Part::Projector => (Role::Projector, Role::ProjectorWeights, "projector"),
+        Part::Fusion => (Role::Fusion, Role::FusionWeights, "fusion"),
+        Part::Llm => return None,
+    };
+    Some(Place { graph, weights, name })
+}
+
 impl Networks {
-    /// Writes every graph with its weights into the bundle's folder and adds them; `terms` gives each part's.
-    /// `tell` is given each part before it is written.
+    /// Writes every graph with its weights into the folder of a bundle in the making; with `kept`, the encoders in bytes
+    /// but for the layers that it names. `tell` is given each part before it is written.
     ///
     /// # Errors
     /// Model, also where a weight is no finite number.
-    pub fn write(
-        &self,
-        writer: &mut BundleWriter,
-        terms: &dyn Fn(Part) -> Terms,
-        tell: &mut dyn FnMut(&str, Part),
-    ) -> Result<()> {
-        for part in PARTS {
-            let Some((graph, weights, name)) = place(part) else { continue };
+    pub fn write(&self, folder: &Path, kept: Option<&KeptFloat>, tell: &mut dyn FnMut(&str, Part)) -> Result<()> {
+        for (part, place) in PARTS.into_iter().filter_map(|part| Some((part, place(part)?))) {
             tell("write", part);
-            let (graph_file, weights_file) = (format!("{name}.onnx"), format!("{name}.weights"));
-            self.build(part, &writer.folder().join(&graph_file))?;
+            let [(_, graph), _] = place.files();
+            self.build(part, kept, &folder.join(graph))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what [`Networks::write`] wrote to the bundle; `terms` gives each part's.
+    ///
+    /// # Errors
+    /// Model.
+    pub fn add(writer: &mut BundleWriter, terms: &dyn Fn(Part) -> Terms) -> Result<()> {
+        for (part, place) in PARTS.into_iter().filter_map(|part| Some((part, place(part)?))) {
             let Terms { licence, source } = terms(part);
             let origin = Origin { licence: &licence, source: &source };
-            writer.add(graph, &graph_file, origin)?;
-            writer.add(weights, &weights_file, origin)?;
+            for (role, file) in place.files() {
+                writer.add(role, &file, origin)?;
+            }
         }
         Ok(())
     }
 
     /// Writes one part's graph to `path`. This is the one place where a network becomes a graph.
-    fn build(&self, part: Part, path: &Path) -> mien_models::Result<()> {
-        match part {
-            Part::Wavlm => wavlm::build(&self.wavlm.config, &self.wavlm.tensors, &[self.audio_layer], path),
-            Part::Manet => manet::build(&self.manet.config, &self.manet.tensors, path),
-            Part::Projector => projector::build(&self.projector.config, &self.projector.tensors, path),
-            Part::Fusion => fusion::build(&self.fusion.config, &self.fusion.tensors, path),
-            Part::Llm => Ok(()),
+    pub(super) fn build(&self, part: Part, kept: Option<&KeptFloat>, path: &Path) -> mien_models::Result<()> {
+        let Self { wavlm, audio_layer, manet, projector, fusion } = self;
+        let taps = [*audio_layer];
+        match (part, kept) {
+            (Part::Wavlm, None) => wavlm::build(&wavlm.config, &wavlm.tensors, &taps, path),
+            (Part::Wavlm, Some(kept)) => {
+                wavlm::build_quantised(&wavlm.config, &wavlm.tensors, &taps, &kept.wavlm, path)
+            }
+            (Part::Manet, None) => manet::build(&manet.config, &manet.tensors, path),
+            (Part::Manet, Some(kept)) => manet::build_quantised(&manet.config, &manet.tensors, &kept.manet, path),
+            (Part::Projector, _) => projector::build(&projector.config, &projector.tensors, path),
+            (Part::Fusion, _) => fusion::build(&fusion.config, &fusion.tensors, path),
+            (Part::Llm, _) => Ok(()),
         }
     }
 

@@ -1,10 +1,12 @@
 //! From published checkpoints to a bundle that a device runs.
 //!
 //! `networks` reads each file as the network that it must hold, `llm` the language model; `graphs` writes what a device
-//! runs and runs it once. Sizes come from the tensors, so small networks of the same build become bundles too. Nothing
+//! runs and runs it once; `int8` makes the encoders compute with bytes and measures on `clips` what that costs. Sizes come from the tensors, so small networks of the same build become bundles too. Nothing
 //! appears at the target before everything is written and has run.
 
+mod clips;
 mod graphs;
+mod int8;
 mod llm;
 mod networks;
 mod part;
@@ -20,9 +22,11 @@ use mien_models::llama::{MAX_NEW_TOKENS, PROMPT};
 use mien_models::manet::ManetConfig;
 use mien_models::projector::ProjectorConfig;
 use mien_models::wavlm::WavlmConfig;
+use mien_quantize::KeptFloat;
 use mien_runtime::steering::is_steering;
 
 pub use graphs::Networks;
+pub use int8::{Calibration, Int8, Quantised};
 pub use llm::{Llm, Placement};
 pub use networks::{Network, Reading};
 pub use part::{PARTS, Part, Stated, Terms, terms};
@@ -58,6 +62,8 @@ pub struct Request {
     pub mia: Option<Mia>,
     /// Their residual, instead of what the file tells.
     pub mia_residual: Option<MiaResidual>,
+    /// The encoders in bytes; none for floats.
+    pub int8: Option<Int8>,
     /// What the bundle says of itself.
     pub label: Label,
     /// Licences and sources.
@@ -75,6 +81,8 @@ pub struct Built {
     pub manifest: Manifest,
     /// What was found in the checkpoints.
     pub readings: Vec<Reading>,
+    /// What became of encoders in bytes; none where they compute in floats.
+    pub quantised: Option<Quantised>,
     /// The language model, and how the bundle gets at it.
     pub llm: Option<(Llm, String)>,
 }
@@ -88,7 +96,13 @@ pub struct Built {
 pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) -> Result<Built> {
     // First of all, because reading takes long.
     let mut writer = BundleWriter::create(out)?;
+    let calibrate = request.int8.as_ref().and_then(|int8| int8.calibrate.as_deref());
+    let clips = calibrate.map_or_else(|| Ok(Vec::new()), clips::read)?;
     let networks = read(request, tell)?;
+    let kept = match &request.int8 {
+        None => None,
+        Some(int8) => Some(KeptFloat::of(&networks.wavlm.config, &networks.manet.config, &int8.keep_float)?),
+    };
     let llm = match &request.llm {
         None => None,
         Some(path) => {
@@ -102,15 +116,27 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
             .map(Clone::clone)
             .into();
 
+    networks.write(writer.folder(), kept.as_ref(), tell)?;
+    networks.check(writer.folder(), tell)?;
+    let quantised = match (&request.int8, kept) {
+        (Some(int8), Some(kept)) => {
+            let manifest = manifest(&networks, None, &request.label, 1);
+            let plan = int8::Plan { networks: &networks, kept, int8, clips, manifest };
+            Some(plan.measure(writer.folder(), out, tell)?)
+        }
+        _ => None,
+    };
+
     let terms_of = |part: Part| {
         let reading = readings.iter().find(|reading| reading.part == part);
         let published = reading.is_some_and(|reading| reading.has_published_sizes);
         let file = reading.map(|reading| format!("{}, sha256 {}", named(&reading.path), reading.sha256));
         let file = file.unwrap_or_default();
-        terms(part, published, &request.stated, &file)
+        let Terms { licence, source } = terms(part, published, &request.stated, &file);
+        let remark = quantised.as_ref().map_or(String::new(), |quantised| quantised.remark(part));
+        Terms { licence, source: source + &remark }
     };
-    networks.write(&mut writer, &terms_of, tell)?;
-    networks.check(writer.folder(), tell)?;
+    Networks::add(&mut writer, &terms_of)?;
     graphs::add_detector(&mut writer)?;
     let without_llm = MemorySection::of_networks(writer.files());
     let llm = match llm {
@@ -130,6 +156,7 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
         digest: made.digest().to_owned(),
         manifest: made.manifest().clone(),
         readings,
+        quantised,
         llm,
     })
 }

@@ -9,6 +9,7 @@ use mien_trainer::bundle_build::{self, Built, Llm, PARTS, Part, Placement, Readi
 use mien_trainer::export::Label;
 use serde_json::{Value, json};
 
+use super::bundle_int8::{self, Int8Args};
 use super::fault::Fault;
 use super::import::Progress;
 use super::output::{self, shown};
@@ -81,6 +82,8 @@ struct Build {
     /// Where a part comes from, as wavlm=https://...; several times
     #[arg(long, value_name = "PART=TEXT", value_parser = stated)]
     source: Vec<(Part, String)>,
+    #[command(flatten)]
+    int8: Int8Args,
     /// A JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -131,7 +134,9 @@ impl Build {
             );
         }
         let as_json = self.json;
-        let (request, out) = self.request();
+        let int8 = self.int8.asked()?;
+        let (mut request, out) = self.request();
+        request.int8 = int8;
         let progress = Progress::new();
         let built = bundle_build::build(&request, &out, &mut |what, part| {
             let done = PARTS.iter().position(|p| *p == part).unwrap_or(0);
@@ -164,6 +169,7 @@ impl Build {
                 Residual::Text => MiaResidual::Text,
                 Residual::Transition => MiaResidual::Transition,
             }),
+            int8: None,
             label: Label {
                 name: self.name,
                 version: self.bundle_version,
@@ -179,6 +185,9 @@ impl Build {
 fn lines(built: &Built) -> Result<()> {
     for reading in &built.readings {
         tell(reading)?;
+    }
+    if let Some(quantised) = &built.quantised {
+        bundle_int8::lines(quantised)?;
     }
     match &built.llm {
         Some((llm, placed)) => tell_llm(llm, placed)?,
@@ -264,5 +273,6 @@ fn object(built: &Built) -> Value {
     json!({
         "folder": built.folder, "digest": built.digest, "trained": built.manifest.trained,
         "statement": built.manifest.statement, "parts": readings.collect::<Vec<_>>(), "llm": llm,
+        "int8": built.quantised.as_ref().map(bundle_int8::object),
     })
 }

@@ -1,6 +1,7 @@
 //! Commands. One file each; a command parses options, calls the library and prints.
 
 mod bundle;
+mod bundle_int8;
 mod dashboard;
 mod data;
 mod devices;
@@ -12,6 +13,7 @@ mod import;
 mod output;
 mod planted;
 mod protocol;
+mod quantize_gguf;
 mod report;
 mod settings;
 mod show;
@@ -42,6 +44,7 @@ enum Command {
     Export(export::Export),
     Report(report::Report),
     Bundle(Box<bundle::Bundle>),
+    QuantizeGguf(quantize_gguf::QuantizeGguf),
     Settings(settings::Settings),
     Devices(devices::Devices),
 }
@@ -59,6 +62,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Export(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Bundle(command) => command.run(),
+        Command::QuantizeGguf(command) => command.run(),
         Command::Settings(command) => command.run(),
         Command::Devices(command) => command.run(),
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod built;
+mod int8;
 mod refused;
 
 use std::collections::BTreeMap;
