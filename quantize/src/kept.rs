@@ -21,26 +21,20 @@ impl KeptFloat {
     /// # Errors
     /// [`QuantizeError::UnknownLayer`].
     pub fn of(wavlm: &WavlmConfig, manet: &ManetConfig, names: &[String]) -> Result<Self> {
-        let known = [wavlm::byte_layers(wavlm), manet::byte_layers(manet)];
-        let mut kept = [wavlm::FloatLayers::new(), manet::FloatLayers::new()];
+        let (voice, face) = (wavlm::byte_layers(wavlm), manet::byte_layers(manet));
+        let mut kept = Self::default();
         for name in names {
-            let mut found = false;
-            for (known, kept) in known.iter().zip(&mut kept) {
-                let named = known.iter().filter(|layer| holds(name, layer));
-                let before = kept.len();
-                let mut any = false;
-                kept.extend(named.inspect(|_| any = true).cloned());
-                found |= any || kept.len() > before;
-            }
-            if !found {
-                let example = |known: &[String]| known.get(known.len() / 2).cloned().unwrap_or_default();
-                let examples =
-                    format!("encoder.layers.0 or {} (WavLM), {} (MA-Net)", example(&known[0]), example(&known[1]));
+            let inside = |layers: &[String]| layers.iter().filter(|l| holds(name, l)).cloned().collect::<Vec<_>>();
+            let (of_voice, of_face) = (inside(&voice), inside(&face));
+            if of_voice.is_empty() && of_face.is_empty() {
+                let example = |layers: &[String]| layers.get(layers.len() / 2).cloned().unwrap_or_default();
+                let examples = format!("encoder.layers.0 or {} (WavLM), {} (MA-Net)", example(&voice), example(&face));
                 return Err(QuantizeError::UnknownLayer { name: name.clone(), examples });
             }
+            kept.wavlm.extend(of_voice);
+            kept.manet.extend(of_face);
         }
-        let [wavlm, manet] = kept;
-        Ok(Self { wavlm, manet })
+        Ok(kept)
     }
 }
 

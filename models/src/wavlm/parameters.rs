@@ -180,7 +180,7 @@ fn positional_shape(config: &WavlmConfig) -> [usize; 3] {
 
 /// Weight of the positional convolution [hidden, hidden / groups, kernel] with its weight norm multiplied out.
 ///
-/// The norm is over all channels per kernel position: W[:, :, k] = g[k] V[:, :, k] / |V[:, :, k]|.
+/// The norm is over all channels per kernel position: `W[:, :, k] = g[k] V[:, :, k] / |V[:, :, k]|`.
 ///
 /// # Errors
 /// Those of [`NamedTensors::get`]; [`ModelError::Config`] for directions that are all zero.
