@@ -38,7 +38,7 @@ pub struct Measured {
 }
 
 impl Default for Gate {
-    /// A fortieth of a class of the seven: what a reader of a score does not see.
+    /// A twentieth of the step between two of the seven classes.
     fn default() -> Self {
         Self { limit: 0.05 }
     }

@@ -14,7 +14,8 @@ use super::output::{self, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Int8Args {
-    /// WavLM and MA-Net compute with bytes: a quarter of the memory, and faster. Projector and fusion stay in floats
+    /// WavLM and MA-Net compute with bytes: their weights take about a quarter of the room. Projector and fusion stay in
+    /// floats
     #[arg(long)]
     int8: bool,
     /// Score these clips with the float and with the byte networks, and make no bundle whose valences move too far: a
