@@ -106,7 +106,7 @@ def main():
             for size in sizes[network][1:2] if quick else sizes[network]:
                 rivals = {}
                 for numbers in ["f32", "int8"]:
-                    ours = network if numbers == "f32" else f"{network}_int8"
+                    ours = f"{network}_fused" if numbers == "f32" else f"{network}_int8"
                     theirs = folder / f"{network}.onnx" if numbers == "f32" else quantised[network]
                     rivals[f"mien {numbers}"] = [str(bench), "run", str(folder), ours, str(size), str(threads), str(REPEATS)]
                     rivals[f"ort {numbers}"] = [sys.executable, __file__, "--child", str(theirs), str(size), str(threads), str(REPEATS)]

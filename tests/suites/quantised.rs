@@ -41,8 +41,7 @@ fn a_network_with_every_layer_in_floats_is_the_float_network() {
     let (plain, own) = (folder.path().join("plain.onnx"), folder.path().join("own.onnx"));
     let (config, tensors) = (WavlmConfig::tiny(), wavlm_tensors());
     wavlm::build(&config, &tensors, &[TAP], &plain).unwrap();
-    let all: BTreeSet<String> = wavlm::byte_layers(&config).into_iter().collect();
-    wavlm::build_quantised(&config, &tensors, &[TAP], &all, &own).unwrap();
+    wavlm::build_fused(&config, &tensors, &[TAP], &own).unwrap();
     // One frame, fewer and more frames than the position table reaches, and than a tile holds.
     for frames in [1, 7, 64, 65, 200] {
         let (expected, found) = (hear(&plain, 80 + 320 * frames), hear(&own, 80 + 320 * frames));
@@ -52,10 +51,9 @@ fn a_network_with_every_layer_in_floats_is_the_float_network() {
             assert!(error <= 1e-5, "{frames} frames: {error:e}");
         }
     }
-    let all: BTreeSet<String> = manet::byte_layers(&SMALL).into_iter().collect();
     let tensors = NamedTensors::formula(3, &manet::parameters(&SMALL));
     manet::build(&SMALL, &tensors, &plain).unwrap();
-    manet::build_quantised(&SMALL, &tensors, &all, &own).unwrap();
+    manet::build_fused(&SMALL, &tensors, &own).unwrap();
     let faces = faces(3, 2);
     let [expected, found] = [&plain, &own].map(|path| Manet::load(path, &SMALL).unwrap().run(&faces).unwrap());
     for (expected, found) in [(&expected.embedding, &found.embedding), (&expected.logits_1, &found.logits_1)] {

@@ -6,7 +6,7 @@ use super::Isa;
 use super::float::{LANES, ROWS, Tile};
 use super::function::exp_of_negative;
 use super::isa::{Tiles, Work};
-use super::threads::for_blocks;
+use super::threads::{for_blocks, threads};
 
 /// Numbers that are worked on side by side.
 const WIDE: usize = 16;
@@ -68,11 +68,15 @@ impl GatedAttention {
         for_blocks(&mut contexts, frames * self.width, |head, out| {
             isa.run(Head { attention: self, projected, stream, frames, head, out });
         });
-        for (t, row) in out.chunks_exact_mut(hidden).enumerate() {
-            for (row, context) in row.chunks_exact_mut(self.width).zip(contexts.chunks_exact(frames * self.width)) {
-                row.copy_from_slice(&context[t * self.width..][..self.width]);
+        let block = frames.div_ceil(threads());
+        for_blocks(out, block * hidden, |i, out| {
+            for (t, row) in out.chunks_exact_mut(hidden).enumerate() {
+                let at = (i * block + t) * self.width;
+                for (row, context) in row.chunks_exact_mut(self.width).zip(contexts.chunks_exact(frames * self.width)) {
+                    row.copy_from_slice(&context[at..at + self.width]);
+                }
             }
-        }
+        });
     }
 }
 
@@ -159,7 +163,7 @@ impl Head<'_, '_> {
             let count = out.len() / width;
             let query = |r: usize| &projected[(begin + r) * 3 * hidden + head * width..][..width];
             for (column, keys) in keys.chunks_exact(LANES * width).enumerate() {
-                let to = Tile { numbers: &mut scores[column * LANES..], stride: columns };
+                let to = Tile { numbers: &mut scores[column * LANES..], stride: columns, adds: false };
                 rows::<T>(count, query, keys, to);
             }
             let mut sums = [0.0; ROWS];
@@ -170,7 +174,7 @@ impl Head<'_, '_> {
             }
             let weights = |r: usize| &scores[r * columns..][..frames];
             for (part, values) in values.chunks_exact(LANES * frames).enumerate() {
-                rows::<T>(count, weights, values, Tile { numbers: &mut tile, stride: LANES });
+                rows::<T>(count, weights, values, Tile { numbers: &mut tile, stride: LANES, adds: false });
                 let kept = LANES.min(width - part * LANES);
                 let tiles = tile.as_chunks::<LANES>().0.iter().zip(&sums);
                 for ((tile, sum), out) in tiles.zip(out.chunks_exact_mut(width)) {

@@ -1,5 +1,8 @@
 //! Rows of `f32` times a packed matrix of `f32`: for layers that bytes would harm.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::Isa;
 use super::finish::Finish;
 use super::float::{LANES, ROWS, Tile};
@@ -7,46 +10,70 @@ use super::isa::{Tiles, Work};
 use super::product::Lines;
 use super::threads::{for_blocks, threads};
 
-/// A matrix of weights in the order in which tiles read it.
-#[derive(Clone, Debug, PartialEq)]
+/// Most inputs that are multiplied before the next part: their weights stay in a core's second cache.
+const PART: usize = 1024;
+/// Most rows of a block, whose sums stay there as well.
+const BLOCK: usize = 240;
+
+/// A matrix of weights in the order in which tiles read it. It may lie in memory that something else owns, such as a
+/// file's tensor.
+#[derive(Clone)]
 pub struct PackedMatrix {
-    inputs: usize,
     outputs: usize,
-    /// [panels, inputs, LANES].
-    panels: Vec<f32>,
+    segments: usize,
+    segment: usize,
+    /// [panels, segments, inputs of a segment, LANES].
+    panels: Arc<dyn AsRef<[f32]> + Send + Sync>,
 }
 
 impl PackedMatrix {
-    /// Packs `weights` [outputs, inputs]. None when the numbers do not fit together.
+    /// Weights in `panels` as [`pack`] orders them, for rows of `segments` segments of `segment` numbers. None when the
+    /// numbers do not fit together.
     #[must_use]
-    pub fn new(weights: &[f32], outputs: usize) -> Option<Self> {
-        let inputs = weights.len().checked_div(outputs)?;
-        if inputs == 0 || inputs * outputs != weights.len() {
-            return None;
-        }
-        let mut panels = vec![0.0; outputs.next_multiple_of(LANES) * inputs];
-        for (n, row) in weights.chunks_exact(inputs).enumerate() {
-            for (k, weight) in row.iter().enumerate() {
-                panels[(n / LANES * inputs + k) * LANES + n % LANES] = *weight;
-            }
-        }
-        Some(Self { inputs, outputs, panels })
+    pub fn new(
+        panels: Arc<dyn AsRef<[f32]> + Send + Sync>,
+        outputs: usize,
+        segments: usize,
+        segment: usize,
+    ) -> Option<Self> {
+        let inputs = segments.checked_mul(segment).filter(|inputs| *inputs > 0 && outputs > 0)?;
+        let length = outputs.checked_next_multiple_of(LANES)?.checked_mul(inputs)?;
+        ((*panels).as_ref().len() == length).then_some(Self { outputs, segments, segment, panels })
     }
 
-    /// Numbers in a row that is multiplied.
-    #[must_use]
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Numbers in a row of the product.
+    /// Number of outputs.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.outputs
     }
+
+    /// Inputs of a row.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.segments * self.segment
+    }
 }
 
-/// out[r][n] = finish(sum over k of x[begin of row r + k] * weight [n, k]); `lines` counts in numbers, not bytes.
+impl fmt::Debug for PackedMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} outputs of {} inputs", self.outputs, self.inputs())
+    }
+}
+
+/// Weights [outputs, inputs] in the order of panels: [panels, inputs, 64 outputs], the outputs filled up with zeros.
+#[must_use]
+pub fn pack(weights: &[f32], outputs: usize) -> Vec<f32> {
+    let inputs = weights.len() / outputs.max(1);
+    let mut panels = vec![0.0; outputs.next_multiple_of(LANES) * inputs];
+    for (n, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
+        for (k, weight) in row.iter().enumerate() {
+            panels[(n / LANES * inputs + k) * LANES + n % LANES] = *weight;
+        }
+    }
+    panels
+}
+
+/// out[r][n] = finish(sum over k of row r's k-th number times weight k of output n); `lines` counts in numbers, not bytes.
 ///
 /// # Panics
 /// When the sizes do not fit.
@@ -57,8 +84,7 @@ pub fn product(x: &[f32], lines: Lines, matrix: &PackedMatrix, finish: Finish<'_
     if rows == 0 {
         return;
     }
-    // 256 rows of 512 numbers are half of a core's second cache: their norm finds them there.
-    let block = rows.div_ceil(threads()).min(256).next_multiple_of(ROWS);
+    let block = rows.div_ceil(threads()).min(BLOCK).next_multiple_of(ROWS);
     for_blocks(out, block * matrix.outputs, |i, out| {
         isa.run(Block { x, lines, matrix, finish, first: i * block, out })
     });
@@ -79,28 +105,35 @@ impl Work for Block<'_, '_> {
     #[inline(always)]
     fn run<T: Tiles>(self) {
         let Self { x, lines, matrix, finish, first, out } = self;
-        let PackedMatrix { inputs, outputs, .. } = *matrix;
-        let row = |r: usize| &x[lines.begin(r)..][..inputs];
-        let mut tile = [0.0; LANES * ROWS];
-        for (p, panel) in matrix.panels.chunks_exact(inputs * LANES).enumerate() {
-            for (i, out) in out.chunks_mut(ROWS * outputs).enumerate() {
-                let r = first + i * ROWS;
-                let to = Tile { numbers: &mut tile, stride: LANES };
-                match out.len() / outputs {
-                    6 => T::product(
-                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)],
-                        panel,
-                        LANES,
-                        to,
-                    ),
-                    5 => T::product([row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4)], panel, LANES, to),
-                    4 => T::product([row(r), row(r + 1), row(r + 2), row(r + 3)], panel, LANES, to),
-                    3 => T::product([row(r), row(r + 1), row(r + 2)], panel, LANES, to),
-                    2 => T::product([row(r), row(r + 1)], panel, LANES, to),
-                    _ => T::product([row(r)], panel, LANES, to),
+        let PackedMatrix { outputs, segments, segment, .. } = *matrix;
+        let rows = out.len() / outputs;
+        let begins: Vec<usize> = (first..first + rows).map(|r| lines.begin(r)).collect();
+        let mut sums = vec![0.0; rows.next_multiple_of(ROWS) * LANES];
+        let panels = (*matrix.panels).as_ref().chunks_exact(segments * segment * LANES);
+        for (p, panel) in panels.enumerate() {
+            for s in 0..segments {
+                for from in (0..segment).step_by(PART) {
+                    let length = PART.min(segment - from);
+                    let weights = &panel[(s * segment + from) * LANES..][..length * LANES];
+                    let at = s * lines.segment + from;
+                    for tile in (0..rows).step_by(ROWS) {
+                        let numbers = &mut sums[tile * LANES..(tile + ROWS) * LANES];
+                        let to = Tile { numbers, stride: LANES, adds: s + from > 0 };
+                        let row = |i: usize| &x[begins[tile + i] + at..][..length];
+                        match rows - tile {
+                            1 => T::product([row(0)], weights, LANES, to),
+                            2 => T::product([row(0), row(1)], weights, LANES, to),
+                            3 => T::product([row(0), row(1), row(2)], weights, LANES, to),
+                            4 => T::product([row(0), row(1), row(2), row(3)], weights, LANES, to),
+                            5 => T::product([row(0), row(1), row(2), row(3), row(4)], weights, LANES, to),
+                            _ => T::product([row(0), row(1), row(2), row(3), row(4), row(5)], weights, LANES, to),
+                        }
+                    }
                 }
-                let y = tile.as_chunks_mut::<LANES>().0;
-                finish.store(&mut y[..out.len() / outputs], r, p * LANES, outputs, out);
+            }
+            let tiles = sums.as_chunks_mut::<LANES>().0[..rows].chunks_mut(ROWS);
+            for (i, (y, out)) in tiles.zip(out.chunks_mut(ROWS * outputs)).enumerate() {
+                finish.store(y, first + i * ROWS, p * LANES, outputs, out);
             }
         }
         finish.rows(out);
@@ -118,11 +151,12 @@ mod tests {
     #[test]
     fn a_product_of_overlapping_rows_is_that_of_f64() {
         let mut draw = fastrand::Rng::with_seed(9);
-        for (rows, step, inputs, outputs) in [(1, 1, 1, 1), (40, 5, 10, 70), (7, 3, 3, 64)] {
+        for (rows, step, inputs, outputs) in [(1, 1, 1, 1), (40, 5, 10, 70), (7, 3, 3, 64), (5, 9, 2500, 3)] {
             let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| draw.f32() - 0.5).collect() };
             let (x, weights) = (numbers(rows * step + inputs), numbers(outputs * inputs));
             let (bias, gain, shift) = (numbers(outputs), numbers(outputs), numbers(outputs));
-            let matrix = PackedMatrix::new(&weights, outputs).unwrap();
+            let panels: Arc<Vec<f32>> = Arc::new(pack(&weights, outputs));
+            let matrix = PackedMatrix::new(panels, outputs, 1, inputs).unwrap();
             let norm = Norm::new(&gain, &shift, 1e-5);
             for isa in Isa::usable() {
                 let finish = Finish { bias: &bias, norm, activation: Activation::Relu, ..Finish::default() };
@@ -141,6 +175,38 @@ mod tests {
                 }
             }
         }
-        assert!(PackedMatrix::new(&[1.0; 5], 2).is_none() && PackedMatrix::new(&[], 2).is_none());
+    }
+
+    /// Windows of three segments, against the same windows laid out one after the other.
+    #[test]
+    fn segments_are_read_where_they_lie() {
+        let mut draw = fastrand::Rng::with_seed(10);
+        let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| draw.f32() - 0.5).collect() };
+        let (line, channels, outputs) = (9 * 5, 5, 70);
+        let (x, weights) = (numbers(5 * line), numbers(outputs * 9 * channels));
+        let lines = Lines { lines: 3, rows: 7, step: channels, stride: line, segment: line };
+        let laid: Vec<f32> = (0..21)
+            .flat_map(|r| (0..3).map(move |s| r / 7 * line + r % 7 * channels + s * line))
+            .flat_map(|at| x[at..at + 3 * channels].to_vec())
+            .collect();
+        let panels: Arc<Vec<f32>> = Arc::new(pack(&weights, outputs));
+        let [whole, parts] = [(1, 9 * channels), (3, 3 * channels)]
+            .map(|(segments, segment)| PackedMatrix::new(panels.clone(), outputs, segments, segment).unwrap());
+        for isa in Isa::usable() {
+            let (mut expected, mut found) = (vec![0.0; 21 * outputs], vec![0.0; 21 * outputs]);
+            product(&laid, Lines::matrix(21, 9 * channels), &whole, Finish::default(), &mut expected, isa);
+            product(&x, lines, &parts, Finish::default(), &mut found, isa);
+            assert_eq!(found, expected, "{isa}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_refused() {
+        let new = |count: usize, outputs, segments, segment| {
+            let panels: Arc<Vec<f32>> = Arc::new(vec![1.0; count]);
+            PackedMatrix::new(panels, outputs, segments, segment).is_some()
+        };
+        assert!(new(64 * 6, 2, 2, 3));
+        assert!(!new(64 * 6 - 1, 2, 2, 3) && !new(64 * 6, 65, 2, 3) && !new(0, 0, 1, 1) && !new(0, 1, 0, 1));
     }
 }

@@ -73,15 +73,18 @@ impl Isa {
     /// Runs `work` in code for this instruction set.
     #[inline]
     pub(super) fn run<W: Work>(self, work: W) -> W::Output {
-        // SAFETY: a value of an instruction set exists only after its features were found on this processor.
         match self.0 {
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: a value of an instruction set exists only after its features were found on this processor.
             Set::Avx512Vnni => unsafe { avx512_vnni(work) },
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Set::AvxVnni => unsafe { avx_vnni(work) },
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Set::Avx2 => unsafe { avx2(work) },
             #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
             Set::NeonDot => unsafe { neon_dot(work) },
             Set::Plain => work.run::<Both<integer::Plain, float::Plain>>(),
         }

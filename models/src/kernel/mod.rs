@@ -1,17 +1,21 @@
 //! Arithmetic of the graph operators that this project brings along: integer matrix products and attention.
 //!
-//! Sums of integer products are equal on every processor; what surrounds them is plain `f32` code, compiled once for each
-//! instruction set, without fused multiply-adds. So the same file gives the same integers everywhere, and floats that
-//! differ by the order of nothing.
+//! Sums of integer products are equal on every processor; what surrounds them is plain `f32` code without fused
+//! multiply-adds, compiled once for each instruction set. Products of floats are fused where the processor can, so
+//! their last digits depend on it.
 //!
 //! `unsafe` stands in three places: the instruction sets' own files in [`integer`] and [`float`], and the one call in
 //! [`isa`] that enters code compiled for an instruction set that was found.
+
+// Loops over arrays by index: adapters that are not inlined would be compiled without the instruction set.
+#![allow(clippy::needless_range_loop)]
 
 pub mod attention;
 pub mod finish;
 mod float;
 pub mod floats;
 pub mod function;
+mod image;
 mod integer;
 pub mod isa;
 pub mod normalise;
@@ -22,8 +26,10 @@ pub mod weight;
 
 pub use attention::GatedAttention;
 pub use finish::{Activation, Finish};
+pub use floats::PackedMatrix;
+pub use image::Image;
 pub use isa::Isa;
 pub use normalise::Norm;
 pub use product::Lines;
-pub use quantise::{Image, Quantised, RowScale};
+pub use quantise::{Quantised, RowScale, Rows};
 pub use weight::PackedWeight;

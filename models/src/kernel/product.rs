@@ -4,7 +4,7 @@ use super::Isa;
 use super::finish::Finish;
 use super::integer::{LANES, ROWS, Window};
 use super::isa::{Tiles, Work};
-use super::quantise::{Quantised, RowScale};
+use super::quantise::{Quantised, RowScale, Rows};
 use super::threads::{for_blocks, threads};
 use super::weight::{PackedWeight, Panel};
 
@@ -49,7 +49,15 @@ impl Lines {
 ///
 /// # Panics
 /// When bytes, scales, what follows or `out` do not have the sizes that `lines` and `weight` say.
-pub fn product(x: &Quantised, lines: Lines, weight: &PackedWeight, finish: Finish<'_>, out: &mut [f32], isa: Isa) {
+pub fn product<'a>(
+    x: impl Into<Rows<'a>>,
+    lines: Lines,
+    weight: &PackedWeight,
+    finish: Finish<'_>,
+    out: &mut [f32],
+    isa: Isa,
+) {
+    let x = x.into();
     let (rows, outputs) = (lines.count(), weight.outputs());
     if rows == 0 {
         return;
@@ -57,14 +65,41 @@ pub fn product(x: &Quantised, lines: Lines, weight: &PackedWeight, finish: Finis
     assert!(x.scales.len() == 1 || x.scales.len() == rows, "{} scales for {rows} rows", x.scales.len());
     assert_eq!(out.len(), rows * outputs, "the product's size");
     finish.check(rows, outputs);
-    let within = BLOCK_BYTES / weight.inputs();
-    let block = rows.div_ceil(threads()).min(within.max(4 * ROWS)).next_multiple_of(ROWS);
+    let block = block(rows, weight.inputs());
     for_blocks(out, block * outputs, |i, out| isa.run(Block { x, lines, weight, finish, first: i * block, out }));
+}
+
+/// As [`product`] for rows of `width` floats: each block's rows become bytes, with a scale for each, on the thread that
+/// multiplies them.
+///
+/// # Panics
+/// As [`product`].
+pub fn linear(x: &[f32], width: usize, weight: &PackedWeight, finish: Finish<'_>, out: &mut [f32], isa: Isa) {
+    let (rows, outputs, inputs) = (x.len() / width.max(1), weight.outputs(), weight.inputs());
+    assert_eq!((x.len(), out.len()), (rows * width, rows * outputs), "the product's size");
+    finish.check(rows, outputs);
+    if rows == 0 {
+        return;
+    }
+    let block = block(rows, inputs);
+    for_blocks(out, block * outputs, |i, out| {
+        let (first, rows) = (i * block, out.len() / outputs);
+        let bytes = Quantised::by_row(&x[first * width..(first + rows) * width], width, inputs, isa);
+        let residual = finish.residual.get(first * outputs..(first + rows) * outputs).unwrap_or_default();
+        let finish = Finish { residual, ..finish };
+        isa.run(Block { x: (&bytes).into(), lines: Lines::matrix(rows, inputs), weight, finish, first: 0, out });
+    });
+}
+
+/// Rows of a block of `rows` rows of `inputs` bytes.
+fn block(rows: usize, inputs: usize) -> usize {
+    let within = BLOCK_BYTES / inputs.max(1);
+    rows.div_ceil(threads()).min(within.max(4 * ROWS)).next_multiple_of(ROWS)
 }
 
 /// Some rows of a product.
 struct Block<'a, 'o> {
-    x: &'a Quantised,
+    x: Rows<'a>,
     lines: Lines,
     weight: &'a PackedWeight,
     finish: Finish<'a>,
@@ -199,6 +234,9 @@ mod tests {
                 let mut out = vec![0.0; rows * outputs];
                 product(&q, lines, &packed, finish, &mut out, isa);
                 let what = format!("{isa}, {activation:?}, {rows}x{inputs}x{outputs}");
+                let mut direct = vec![0.0; rows * outputs];
+                linear(&x, inputs, &packed, finish, &mut direct, isa);
+                assert_eq!(direct, out, "{what}");
                 close(&out, &expected(&q, lines, (&bytes, &scales), [1, inputs, padded], finish), &what);
             }
         }

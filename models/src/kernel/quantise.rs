@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::Isa;
 use super::function::ROUNDING;
+use super::image::Image;
 use super::isa::{Tiles, Work};
 use super::threads::{for_blocks, threads};
 
@@ -35,6 +36,19 @@ pub struct Quantised {
     pub scales: Vec<RowScale>,
 }
 
+/// Rows of bytes and what they mean, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) scales: &'a [RowScale],
+}
+
+impl<'a> From<&'a Quantised> for Rows<'a> {
+    fn from(quantised: &'a Quantised) -> Self {
+        Self { bytes: &quantised.bytes, scales: &quantised.scales }
+    }
+}
+
 impl Drop for Quantised {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
@@ -62,35 +76,17 @@ impl Quantised {
     }
 }
 
-/// A picture of `height` times `width` points of `channels` numbers, and zeros around it; a sequence is a picture of
-/// height 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Lines.
-    pub height: usize,
-    /// Points of a line.
-    pub width: usize,
-    /// Numbers of a point.
-    pub channels: usize,
-    /// Lines of zeros above and below, points of zeros left and right.
-    pub around: [usize; 4],
-}
-
-impl Image {
-    /// Lines with those around.
-    #[must_use]
-    pub fn lines(&self) -> usize {
-        self.around[0] + self.height + self.around[1]
-    }
-
-    /// Points of a line with those around.
-    #[must_use]
-    pub fn points(&self) -> usize {
-        self.around[2] + self.width + self.around[3]
-    }
-}
-
 impl Quantised {
+    /// Group `g` of those that [`Quantised::by_group`] made.
+    ///
+    /// # Panics
+    /// When there is no such group.
+    #[must_use]
+    pub fn group(&self, g: usize) -> Rows<'_> {
+        let size = self.bytes.len() / self.scales.len().max(1);
+        Rows { bytes: &self.bytes[g * size..][..size], scales: &self.scales[g..=g] }
+    }
+
     /// The picture `x` as `groups` pictures of bytes one after the other, each with its share of the channels, filled up
     /// to a multiple of 4, and with a scale of its own.
     ///

@@ -16,7 +16,7 @@ pub use config::ManetConfig;
 pub use graph::{build, contract};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, recognise};
-pub use quantised::{FloatLayers, build_quantised, byte_layers};
+pub use quantised::{FloatLayers, build_fused, build_quantised, byte_layers};
 pub use session::{Manet, ManetOutput};
 
 /// The network's name in messages.

@@ -11,4 +11,4 @@ mod weights;
 
 pub use convolution::{BatchNorm, Conv2d};
 pub use graph::{Attr, Dim, Dtype, Graph, Value};
-pub use own::{AttentionConstants, ByteConvolution, LayerNorm};
+pub use own::{AttentionConstants, FusedConvolution, LayerNorm, Numbers};

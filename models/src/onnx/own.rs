@@ -2,8 +2,8 @@
 
 use super::graph::{Attr, Graph, Value};
 use crate::engine::operator::names;
-use crate::kernel::Activation;
 use crate::kernel::weight::{GROUP, LANES, pack, quantise_weights};
+use crate::kernel::{Activation, floats};
 use crate::{ModelError, Result};
 
 /// Gain, bias and epsilon of a layer norm.
@@ -17,9 +17,20 @@ pub struct LayerNorm<'a> {
     pub epsilon: f32,
 }
 
-/// A convolution over bytes, channels last, with what follows it.
+/// What a product multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Weights as signed bytes with a scale for each output, what they meet as bytes scaled while the graph runs.
+    Bytes,
+    /// `f32`.
+    Floats,
+}
+
+/// A convolution, channels last, with what follows it.
 #[derive(Clone, Copy, Debug)]
-pub struct ByteConvolution<'a> {
+pub struct FusedConvolution<'a> {
+    /// What is multiplied; bytes have one scale for each group of a picture.
+    pub numbers: Numbers,
     /// [out, vertical, horizontal, in / groups].
     pub weight: &'a [f32],
     /// `[out]`.
@@ -54,13 +65,13 @@ pub struct AttentionConstants<'a> {
 }
 
 impl Graph {
-    /// activation(x W^T + b + residual) with W as signed bytes and x as bytes with a scale for each row; `weight`
-    /// [out, in] as PyTorch stores it.
+    /// activation(x W^T + b + residual), bytes with a scale for each row of `x`; `weight` [out, in] as PyTorch stores it.
     ///
     /// # Errors
     /// As [`Graph::weight`]; [`ModelError::NotFinite`] for a weight that is no number.
-    pub fn byte_linear(
+    pub fn fused_linear(
         &mut self,
+        numbers: Numbers,
         x: &Value,
         weight: &[f32],
         bias: &[f32],
@@ -69,7 +80,7 @@ impl Graph {
     ) -> Result<Value> {
         let outputs = bias.len();
         let inputs = weight.len() / outputs.max(1);
-        let (panels, scales) = self.panels(weight, Panels { outputs, groups: 1, segments: 1, points: 1 })?;
+        let constants = self.panels(numbers, weight, Panels { outputs, groups: 1, segments: 1, points: 1 })?;
         let bias = self.weight("bias", &[outputs], bias)?;
         let attrs = [
             Attr::Int("inputs", inputs as i64),
@@ -77,29 +88,29 @@ impl Graph {
             Attr::Int("residual", residual.is_some().into()),
             activation_attribute(activation),
         ];
-        let values: Vec<&Value> = [x].into_iter().chain(residual).chain([&panels, &scales, &bias]).collect();
-        Ok(self.own_node(names::LINEAR, &values, &attrs))
+        let values: Vec<&Value> = [x].into_iter().chain(residual).chain(&constants).chain([&bias]).collect();
+        let name = if numbers == Numbers::Bytes { names::BYTE_LINEAR } else { names::LINEAR };
+        Ok(self.own_node(name, &values, &attrs))
     }
 
-    /// A convolution of `x` [T, in] or [N, H, W, in] with bytes, one scale for each group; `residual` is added before the
-    /// activation.
+    /// A convolution of `x` [T, in] or [N, H, W, in]; `residual` is added before the activation.
     ///
     /// # Errors
-    /// As [`Graph::byte_linear`].
-    pub fn byte_convolution(
+    /// As [`Graph::fused_linear`].
+    pub fn fused_convolution(
         &mut self,
         x: &Value,
-        conv: &ByteConvolution<'_>,
+        conv: &FusedConvolution<'_>,
         residual: Option<&Value>,
     ) -> Result<Value> {
         let outputs = conv.bias.len();
         let [segments, points] = conv.kernel;
         let shape = Panels { outputs, groups: conv.groups, segments, points };
-        let (panels, scales) = self.panels(conv.weight, shape)?;
+        let constants = self.panels(conv.numbers, conv.weight, shape)?;
         let mut values = vec![x];
         values.extend(residual);
         let bias = self.weight("bias", &[outputs], conv.bias)?;
-        values.extend([&panels, &scales, &bias]);
+        values.extend(constants.iter().chain([&bias]));
         let ints = |values: &[usize]| values.iter().map(|v| *v as i64).collect();
         let mut attrs = vec![
             Attr::Int("inputs", conv.inputs as i64),
@@ -120,33 +131,8 @@ impl Graph {
             }
         };
         values.extend(norm.iter().flatten());
-        Ok(self.own_node(names::CONVOLUTION, &values, &attrs))
-    }
-
-    /// gelu(norm(convolution of `x` [T, 1])) in f32; `weight` [out, kernel].
-    ///
-    /// # Errors
-    /// As [`Graph::weight`].
-    pub fn waveform_convolution(
-        &mut self,
-        x: &Value,
-        weight: &[f32],
-        kernel: usize,
-        stride: usize,
-        norm: LayerNorm<'_>,
-    ) -> Result<Value> {
-        let outputs = norm.gain.len();
-        let weight = self.weight("weight", &[outputs, kernel], weight)?;
-        let bias = self.weight("bias", &[outputs], &vec![0.0; outputs])?;
-        let gain = self.weight("gain", &[outputs], norm.gain)?;
-        let shift = self.weight("shift", &[outputs], norm.bias)?;
-        let attrs = [
-            Attr::Int("outputs", outputs as i64),
-            Attr::Int("kernel", kernel as i64),
-            Attr::Int("stride", stride as i64),
-            Attr::Float("epsilon", norm.epsilon),
-        ];
-        Ok(self.own_node(names::WAVEFORM, &[x, &weight, &bias, &gain, &shift], &attrs))
+        let name = if conv.numbers == Numbers::Bytes { names::BYTE_CONVOLUTION } else { names::CONVOLUTION };
+        Ok(self.own_node(name, &values, &attrs))
     }
 
     /// The largest value per window of `x` [N, H, W, C]; padding never wins.
@@ -197,9 +183,24 @@ impl Graph {
         Ok(self.own_node(names::ATTENTION, &values, &attrs))
     }
 
-    /// `weight` as panels with their scales. Each point's inputs are filled up to a multiple of 4, as the operator lays
-    /// out what they meet.
-    fn panels(&mut self, weight: &[f32], shape: Panels) -> Result<(Value, Value)> {
+    /// `weight` as panels; for bytes, with their scales.
+    fn panels(&mut self, numbers: Numbers, weight: &[f32], shape: Panels) -> Result<Vec<Value>> {
+        match numbers {
+            Numbers::Bytes => self.byte_panels(weight, shape),
+            Numbers::Floats => {
+                let each = (shape.outputs / shape.groups.max(1)).max(1);
+                let group = weight.len() / shape.groups.max(1);
+                let panels: Vec<f32> =
+                    weight.chunks(group.max(1)).flat_map(|group| floats::pack(group, each)).collect();
+                let inputs = weight.len() / shape.outputs.max(1);
+                let axes = [panels.len() / (inputs * LANES).max(1), inputs, LANES];
+                Ok(vec![self.weight("weight", &axes, &panels)?])
+            }
+        }
+    }
+
+    /// Each point's inputs are filled up to a multiple of 4, as the operator lays out what they meet.
+    fn byte_panels(&mut self, weight: &[f32], shape: Panels) -> Result<Vec<Value>> {
         let Panels { outputs, groups, segments, points } = shape;
         let Some((bytes, scales)) = quantise_weights(weight, outputs) else {
             let (index, value) = weight.iter().copied().enumerate().find(|(_, w)| !w.is_finite()).unwrap_or_default();
@@ -218,11 +219,11 @@ impl Graph {
             filled.chunks((each * row).max(1)).flat_map(|group| pack(group, each, segments)).collect();
         let shape = [panels.len() / (row * LANES).max(1), row / GROUP, LANES, GROUP];
         let panels = self.bytes("weight", &shape, &panels)?;
-        Ok((panels, self.weight("scale", &[outputs], &scales)?))
+        Ok(vec![panels, self.weight("scale", &[outputs], &scales)?])
     }
 }
 
-/// What a byte weight's axes are: [outputs, segments, points, inputs], its outputs in groups.
+/// What a weight's axes are: [outputs, segments, points, inputs], its outputs in groups.
 #[derive(Clone, Copy)]
 struct Panels {
     outputs: usize,

@@ -25,7 +25,7 @@ pub(super) fn feature_extractor(
 }
 
 /// Convolution `i` of [`feature_extractor`] with its norm and GELU.
-pub(super) fn layer(g: &mut Graph, config: &WavlmConfig, tensors: &NamedTensors, i: usize, x: &Value) -> Result<Value> {
+fn layer(g: &mut Graph, config: &WavlmConfig, tensors: &NamedTensors, i: usize, x: &Value) -> Result<Value> {
     let channels = config.conv_channels;
     let (kernel, stride) = (KERNELS[i], STRIDES[i]);
     let inputs = if i == 0 { 1 } else { channels };

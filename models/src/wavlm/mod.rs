@@ -21,5 +21,5 @@ pub use graph::{build, contract};
 pub use library::{LibraryConfig, read};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, positional_weight, recognise, spelled};
-pub use quantised::{FloatLayers, build_quantised, byte_layers};
+pub use quantised::{FloatLayers, build_fused, build_quantised, byte_layers};
 pub use session::{Wavlm, WavlmFeatures, WavlmSession};

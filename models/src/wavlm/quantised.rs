@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::attention::sum_row_groups;
 use super::config::{GATE_ROWS, KERNELS, STRIDES, WavlmConfig};
-use super::convolution;
 use super::graph::{self, start};
 use super::parameters::{POSITIONAL, affine, positional_weight};
 use super::position::DistanceTable;
 use crate::kernel::Activation;
-use crate::onnx::{AttentionConstants, ByteConvolution, Graph, LayerNorm, Value};
+use crate::onnx::{AttentionConstants, FusedConvolution, Graph, LayerNorm, Numbers, Value};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 
@@ -31,6 +30,14 @@ pub fn byte_layers(config: &WavlmConfig) -> Vec<String> {
         .chain(["feature_projection.projection".into(), "encoder.pos_conv_embed".into()])
         .chain(blocks)
         .collect()
+}
+
+/// As [`super::build`] for this project's engine: the same numbers in `f32` from fewer and faster operators.
+///
+/// # Errors
+/// As [`super::build`].
+pub fn build_fused(config: &WavlmConfig, tensors: &NamedTensors, taps: &[usize], path: &Path) -> Result<()> {
+    build_quantised(config, tensors, taps, &byte_layers(config).into_iter().collect(), path)
 }
 
 /// As [`super::build`], with every layer of [`byte_layers`] that `floats` does not name in bytes: weights with a scale for
@@ -93,18 +100,15 @@ impl Builder<'_> {
         let WavlmConfig { conv_channels: channels, layer_norm_eps: epsilon, .. } = *self.config;
         let (kernel, stride) = (KERNELS[layer], STRIDES[layer]);
         let name = format!("feature_extractor.conv_layers.{layer}");
-        if self.floats.contains(&name) {
-            return convolution::layer(&mut self.graph, self.config, self.tensors, layer, x);
-        }
         let inputs = if layer == 0 { 1 } else { channels };
         let weight = self.tensors.get(&format!("{name}.conv.weight"), &[channels, inputs, kernel])?;
         let (gain, bias) = affine(self.tensors, &format!("{name}.layer_norm"), &[channels])?;
         let norm = LayerNorm { gain: &gain, bias: &bias, epsilon };
+        // 8 bits are too few for a waveform.
+        let numbers = if layer == 0 { Numbers::Floats } else { self.numbers(&name) };
         self.graph.scoped(name, |g| {
-            if layer == 0 {
-                return g.waveform_convolution(x, &weight, kernel, stride, norm);
-            }
-            let conv = ByteConvolution {
+            let conv = FusedConvolution {
+                numbers,
                 weight: &channels_last(&weight, inputs, kernel),
                 bias: &vec![0.0; channels],
                 inputs,
@@ -115,20 +119,18 @@ impl Builder<'_> {
                 norm: Some(norm),
                 activation: Activation::Gelu,
             };
-            g.byte_convolution(x, &conv, None)
+            g.fused_convolution(x, &conv, None)
         })
     }
 
     /// x + GELU(grouped convolution over frames).
     fn positions(&mut self, x: &Value) -> Result<Value> {
         const NAME: &str = "encoder.pos_conv_embed";
-        if self.floats.contains(NAME) {
-            return convolution::add_positions(&mut self.graph, self.config, self.tensors, x);
-        }
         let WavlmConfig { hidden, conv_pos_kernel: kernel, conv_pos_groups: groups, .. } = *self.config;
         let weight = positional_weight(self.config, self.tensors)?;
         let bias = self.tensors.get(&format!("{POSITIONAL}.bias"), &[hidden])?;
-        let conv = ByteConvolution {
+        let conv = FusedConvolution {
+            numbers: self.numbers(NAME),
             weight: &channels_last(&weight, hidden / groups, kernel),
             bias: &bias,
             inputs: hidden,
@@ -141,7 +143,7 @@ impl Builder<'_> {
             activation: Activation::Gelu,
         };
         self.graph.scoped(NAME, |g| {
-            let y = g.byte_convolution(x, &conv, None)?;
+            let y = g.fused_convolution(x, &conv, None)?;
             Ok(g.add(x, &y))
         })
     }
@@ -207,21 +209,13 @@ impl Builder<'_> {
         residual: Option<&Value>,
         activation: Activation,
     ) -> Result<Value> {
-        let float = self.floats.contains(name);
-        self.graph.scoped(name, |g| {
-            if !float {
-                return g.byte_linear(x, weight, bias, residual, activation);
-            }
-            let mut y = g.linear(x, weight, bias, weight.len() / bias.len().max(1))?;
-            if let Some(residual) = residual {
-                y = g.add(residual, &y);
-            }
-            Ok(match activation {
-                Activation::None => y,
-                Activation::Relu => g.relu(&y),
-                Activation::Gelu => g.gelu(&y),
-            })
-        })
+        let numbers = self.numbers(name);
+        self.graph.scoped(name, |g| g.fused_linear(numbers, x, weight, bias, residual, activation))
+    }
+
+    /// What the layer `name` multiplies.
+    fn numbers(&self, name: &str) -> Numbers {
+        if self.floats.contains(name) { Numbers::Floats } else { Numbers::Bytes }
     }
 }
 

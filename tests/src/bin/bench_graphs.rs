@@ -8,6 +8,9 @@
 //!
 //! Weights are the formula's: what is measured says nothing about accuracy.
 
+// The operators' times go beside the one line of figures.
+#![allow(clippy::print_stderr)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,10 +43,12 @@ fn write(folder: &Path) -> Result<()> {
     let config = WavlmConfig::large();
     let tensors = NamedTensors::formula(SEED, &wavlm::parameters(&config));
     wavlm::build(&config, &tensors, &[TAP], &folder.join("wavlm.onnx"))?;
+    wavlm::build_fused(&config, &tensors, &[TAP], &folder.join("wavlm_fused.onnx"))?;
     wavlm::build_quantised(&config, &tensors, &[TAP], &BTreeSet::new(), &folder.join("wavlm_int8.onnx"))?;
     let config = ManetConfig::PUBLISHED;
     let tensors = NamedTensors::formula(SEED, &manet::parameters(&config));
     manet::build(&config, &tensors, &folder.join("manet.onnx"))?;
+    manet::build_fused(&config, &tensors, &folder.join("manet_fused.onnx"))?;
     manet::build_quantised(&config, &tensors, &BTreeSet::new(), &folder.join("manet_int8.onnx"))?;
     Ok(())
 }
@@ -58,14 +63,14 @@ enum Loaded {
 impl Loaded {
     fn load(path: &Path, graph: &str, size: f64, threads: usize) -> Result<Self> {
         match graph {
-            "wavlm" | "wavlm_int8" => {
+            "wavlm" | "wavlm_fused" | "wavlm_int8" => {
                 engine::set_threads(threads);
                 let contract = wavlm::contract(&WavlmConfig::large(), &[TAP]);
                 let session = LoadedGraph::load(path, contract)?.prepare()?.session()?;
                 let noise = fill(SEED, "input.waveform", &[(size * 16_000.0) as usize]);
                 Ok(Self::Wavlm(Box::new(session), waveform::prepare(&noise)?))
             }
-            "manet" | "manet_int8" => {
+            "manet" | "manet_fused" | "manet_int8" => {
                 let faces = size as usize;
                 let workers = threads.min(faces);
                 engine::set_threads(if workers > 1 { 1 } else { threads });
@@ -75,7 +80,7 @@ impl Loaded {
                 let faces = (0..faces as u64).map(face).collect::<Result<Vec<_>, _>>()?;
                 Ok(Self::Manet([first].into_iter().chain(forks).collect(), faces))
             }
-            other => bail!("{other}: expected wavlm, wavlm_int8, manet or manet_int8"),
+            other => bail!("{other}: expected wavlm or manet, alone or with _fused or _int8"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
-use crate::kernel::PackedWeight;
+use crate::kernel::{PackedMatrix, PackedWeight};
 
 /// Constants that are left to be taken.
 pub(super) struct Constants<'a> {
@@ -51,6 +51,29 @@ impl<'a> Constants<'a> {
         scales.chunks(outputs.max(1)).enumerate().map(weight).collect()
     }
 
+    /// The next constant: `groups` matrices of `outputs` outputs each, for rows of `segments` segments of `segment` numbers.
+    pub(super) fn matrices(
+        &mut self,
+        groups: usize,
+        outputs: usize,
+        segments: usize,
+        segment: usize,
+    ) -> TractResult<Vec<PackedMatrix>> {
+        let panels = self.next("weights")?.clone();
+        let count = panels.try_as_plain_ram()?.as_slice::<f32>()?.len();
+        let each = count / groups.max(1);
+        let matrix = |group: usize| {
+            let part = Part { tensor: panels.clone(), from: group * each, to: (group + 1) * each };
+            PackedMatrix::new(Arc::new(part), outputs, segments, segment).ok_or_else(|| {
+                self.fault(
+                    "weights",
+                    format!("{count} numbers do not fit {outputs} outputs of {segments} times {segment} inputs"),
+                )
+            })
+        };
+        (0..groups).map(matrix).collect()
+    }
+
     fn next(&mut self, what: &str) -> TractResult<&'a Arc<Tensor>> {
         self.rest.next().ok_or_else(|| self.fault(what, "it is missing".into()))
     }
@@ -61,7 +84,7 @@ impl<'a> Constants<'a> {
     }
 }
 
-/// Bytes of a tensor, which stays as the file's reader made it: nothing is copied.
+/// Elements of a tensor, which stays as the file's reader made it: nothing is copied.
 struct Part {
     tensor: Arc<Tensor>,
     from: usize,
@@ -73,5 +96,13 @@ impl AsRef<[i8]> for Part {
         let view = self.tensor.as_plain_ram();
         let bytes = view.and_then(|view| view.as_slice::<i8>().ok());
         bytes.and_then(|bytes| bytes.get(self.from..self.to)).unwrap_or_default()
+    }
+}
+
+impl AsRef<[f32]> for Part {
+    fn as_ref(&self) -> &[f32] {
+        let view = self.tensor.as_plain_ram();
+        let numbers = view.and_then(|view| view.as_slice::<f32>().ok());
+        numbers.and_then(|numbers| numbers.get(self.from..self.to)).unwrap_or_default()
     }
 }

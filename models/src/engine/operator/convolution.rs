@@ -1,4 +1,4 @@
-//! Convolutions, channels last: over bytes, and over a waveform.
+//! Convolutions over bytes or floats, channels last.
 
 use std::sync::Arc;
 
@@ -7,13 +7,16 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
-use super::linear::activation;
+use super::linear::{Numbers, activation};
 use super::{Data, Node, Operator};
-use crate::kernel::{Activation, Finish, Image, Isa, Lines, Norm, PackedWeight, Quantised, floats, product};
+use crate::kernel::{
+    Activation, Finish, Image, Isa, Lines, Norm, PackedMatrix, PackedWeight, Quantised, floats, product,
+};
 
 /// x [T, inputs] or [N, H, W, inputs] -> [.., outputs]. A sequence is a picture of height 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Convolution {
+    numbers: Numbers,
     inputs: usize,
     outputs: usize,
     groups: usize,
@@ -29,7 +32,16 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+    pub(super) fn bytes(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        Self::read(node, Numbers::Bytes)
+    }
+
+    pub(super) fn floats(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        Self::read(node, Numbers::Floats)
+    }
+
+    fn read(node: &NodeProto, numbers: Numbers) -> TractResult<Arc<dyn Node>> {
+        let of = numbers;
         let numbers = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
         let pair = |name: &str| {
             let found = numbers(name)?;
@@ -39,6 +51,7 @@ impl Convolution {
         let around = <[usize; 4]>::try_from(numbers("around")?)
             .map_err(|found| TractError::msg(format!("around: four numbers, not {found:?}")))?;
         let new = Self {
+            numbers: of,
             inputs: node.get_attr("inputs")?,
             outputs: node.get_attr("outputs")?,
             groups: node.get_attr("groups")?,
@@ -61,9 +74,10 @@ impl Convolution {
         Ok(Arc::new(new))
     }
 
-    /// Bytes of a point of a group.
+    /// Elements of a point of a group: bytes come in fours.
     fn point(&self) -> usize {
-        (self.inputs / self.groups).next_multiple_of(4)
+        let each = self.inputs / self.groups;
+        if self.numbers == Numbers::Bytes { each.next_multiple_of(4) } else { each }
     }
 
     /// Length of the output for a length of the input along an axis.
@@ -97,7 +111,11 @@ impl Node for Convolution {
 
     fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
         let each = self.outputs / self.groups;
-        let weights = constants.weights(self.groups, each, self.kernel[0], self.kernel[1] * self.point())?;
+        let segment = self.kernel[1] * self.point();
+        let weights = match self.numbers {
+            Numbers::Bytes => Weights::Bytes(constants.weights(self.groups, each, self.kernel[0], segment)?),
+            Numbers::Floats => Weights::Floats(constants.matrices(self.groups, each, self.kernel[0], segment)?),
+        };
         let bias = constants.floats("bias", Some(self.outputs))?;
         let norm = match self.norm {
             None => None,
@@ -109,11 +127,17 @@ impl Node for Convolution {
     }
 }
 
+/// One for each group.
+#[derive(Debug)]
+enum Weights {
+    Bytes(Vec<PackedWeight>),
+    Floats(Vec<PackedMatrix>),
+}
+
 #[derive(Debug)]
 struct Ready {
     node: Convolution,
-    /// One for each group.
-    weights: Vec<PackedWeight>,
+    weights: Weights,
     bias: Vec<f32>,
     norm: Option<[Vec<f32>; 2]>,
     isa: Isa,
@@ -147,7 +171,6 @@ impl Operator for Ready {
 impl Ready {
     fn picture(&self, x: &[f32], image: Image, residual: &[f32], out: &mut [f32]) {
         let Convolution { groups, kernel, strides, outputs, activation, .. } = self.node;
-        let bytes = Quantised::by_group(x, image, groups, self.isa);
         let line = image.points() * self.node.point();
         let lines = Lines {
             lines: (image.lines() - kernel[0]) / strides[0] + 1,
@@ -158,88 +181,34 @@ impl Ready {
         };
         let norm = self.norm.as_ref().zip(self.node.norm);
         let norm = norm.and_then(|([gain, shift], epsilon)| Norm::new(gain, shift, epsilon));
-        if let [weight] = self.weights.as_slice() {
-            let finish = Finish { bias: &self.bias, residual, norm, activation };
-            return product::product(&bytes, lines, weight, finish, out, self.isa);
-        }
         let each = outputs / groups;
-        let mut part = vec![0.0; lines.lines * lines.rows * each];
-        let size = bytes.bytes.len() / groups;
-        let parts = bytes.bytes.chunks_exact(size).zip(&bytes.scales).zip(&self.weights);
-        for (g, ((bytes, scale), weight)) in parts.enumerate() {
-            let bytes = Quantised { bytes: bytes.to_vec(), scales: vec![*scale] };
-            let finish = Finish { bias: &self.bias[g * each..][..each], activation, ..Finish::default() };
-            product::product(&bytes, lines, weight, finish, &mut part, self.isa);
+        // Groups are products of their own, whose outputs lie side by side in the end.
+        let mut part = if groups > 1 { vec![0.0; lines.lines * lines.rows * each] } else { Vec::new() };
+        let mut group = |g: usize, product: &dyn Fn(Finish<'_>, &mut [f32])| {
+            let finish = Finish { bias: &self.bias[g * each..][..each], residual, norm, activation };
+            if groups == 1 {
+                return product(finish, out);
+            }
+            product(finish, &mut part);
             for (out, part) in out.chunks_exact_mut(outputs).zip(part.chunks_exact(each)) {
                 out[g * each..][..each].copy_from_slice(part);
             }
+        };
+        match &self.weights {
+            Weights::Bytes(weights) => {
+                let bytes = Quantised::by_group(x, image, groups, self.isa);
+                for (g, weight) in weights.iter().enumerate() {
+                    group(g, &|finish, out| product::product(bytes.group(g), lines, weight, finish, out, self.isa));
+                }
+            }
+            Weights::Floats(matrices) => {
+                let whole = image.surrounded(x, groups);
+                let size = image.lines() * line;
+                for (g, matrix) in matrices.iter().enumerate() {
+                    let x = &whole[g * size..][..size];
+                    group(g, &|finish, out| floats::product(x, lines, matrix, finish, out, self.isa));
+                }
+            }
         }
-    }
-}
-
-/// x [T, 1] -> [(T - kernel) / stride + 1, outputs], with a layer norm over the outputs and GELU.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Waveform {
-    outputs: usize,
-    kernel: usize,
-    stride: usize,
-    epsilon: f32,
-}
-
-impl Waveform {
-    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        let new = Self {
-            outputs: node.get_attr("outputs")?,
-            kernel: node.get_attr("kernel")?,
-            stride: node.get_attr("stride")?,
-            epsilon: node.get_attr("epsilon")?,
-        };
-        let Self { outputs, kernel, stride, .. } = new;
-        ensure!([outputs, kernel, stride].iter().all(|n| (1..1 << 16).contains(n)), "sizes that cannot be: {new:?}");
-        Ok(Arc::new(new))
-    }
-}
-
-impl Node for Waveform {
-    fn data(&self) -> usize {
-        1
-    }
-
-    fn shape(&self, data: &[TVec<TDim>]) -> TractResult<TVec<TDim>> {
-        let Some([samples, channels]) = data.first().map(|shape| shape.as_slice()) else {
-            bail!("expected two axes, found {data:?}")
-        };
-        ensure!(*channels == 1.to_dim(), "expected one channel, found {channels}");
-        Ok(tvec!((samples.clone() - self.kernel) / self.stride + 1, self.outputs.to_dim()))
-    }
-
-    fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
-        let weights = constants.floats("weights", Some(self.outputs * self.kernel))?;
-        let matrix = floats::PackedMatrix::new(&weights, self.outputs).context("weights that do not fit")?;
-        let mut next = |what| constants.floats(what, Some(self.outputs));
-        let (bias, gain, shift) = (next("bias")?, next("gain")?, next("shift")?);
-        Ok(Arc::new(ReadyWaveform { node: *self, matrix, bias, gain, shift }))
-    }
-}
-
-#[derive(Debug)]
-struct ReadyWaveform {
-    node: Waveform,
-    matrix: floats::PackedMatrix,
-    bias: Vec<f32>,
-    gain: Vec<f32>,
-    shift: Vec<f32>,
-}
-
-impl Operator for ReadyWaveform {
-    fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
-        let Waveform { kernel, stride, epsilon, .. } = self.node;
-        let x = data.first().context("no input")?.values;
-        ensure!(x.len() >= kernel, "expected at least {kernel} samples, found {}", x.len());
-        let lines = Lines::matrix((x.len() - kernel) / stride + 1, stride);
-        let norm = Norm::new(&self.gain, &self.shift, epsilon);
-        let finish = Finish { bias: &self.bias, norm, activation: Activation::Gelu, ..Finish::default() };
-        floats::product(x, lines, &self.matrix, finish, out, Isa::best());
-        Ok(())
     }
 }

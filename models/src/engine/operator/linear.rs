@@ -1,4 +1,4 @@
-//! A matrix product over bytes with what follows it.
+//! A matrix product over bytes or floats with what follows it.
 
 use std::sync::Arc;
 
@@ -8,20 +8,37 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::{Data, Node, Operator};
-use crate::kernel::{Activation, Finish, Isa, Lines, PackedWeight, Quantised, product};
+use crate::kernel::{Activation, Finish, Isa, Lines, PackedMatrix, PackedWeight, floats, product};
 
 /// x [.., inputs] -> [.., outputs].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Linear {
+    numbers: Numbers,
     inputs: usize,
     outputs: usize,
     residual: bool,
     activation: Activation,
 }
 
+/// What is multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    Bytes,
+    Floats,
+}
+
 impl Linear {
-    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+    pub(super) fn bytes(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        Self::read(node, Numbers::Bytes)
+    }
+
+    pub(super) fn floats(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
+        Self::read(node, Numbers::Floats)
+    }
+
+    fn read(node: &NodeProto, numbers: Numbers) -> TractResult<Arc<dyn Node>> {
         Ok(Arc::new(Self {
+            numbers,
             inputs: node.get_attr("inputs")?,
             outputs: node.get_attr("outputs")?,
             residual: node.get_attr_opt::<usize>("residual")?.unwrap_or(0) != 0,
@@ -57,17 +74,27 @@ impl Node for Linear {
     }
 
     fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
-        let mut weights = constants.weights(1, self.outputs, 1, self.inputs.next_multiple_of(4))?;
-        let weight = weights.pop().ok_or_else(|| constants.fault("weights", "none".into()))?;
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let weight = match self.numbers {
+            Numbers::Bytes => constants.weights(1, outputs, 1, inputs.next_multiple_of(4))?.pop().map(Weight::Bytes),
+            Numbers::Floats => constants.matrices(1, outputs, 1, inputs)?.pop().map(Weight::Floats),
+        };
+        let weight = weight.ok_or_else(|| constants.fault("weights", "none".into()))?;
         let bias = constants.floats("bias", Some(self.outputs))?;
         Ok(Arc::new(Ready { node: *self, weight, bias, isa: Isa::best() }))
     }
 }
 
 #[derive(Debug)]
+enum Weight {
+    Bytes(PackedWeight),
+    Floats(PackedMatrix),
+}
+
+#[derive(Debug)]
 struct Ready {
     node: Linear,
-    weight: PackedWeight,
+    weight: Weight,
     bias: Vec<f32>,
     isa: Isa,
 }
@@ -75,12 +102,14 @@ struct Ready {
 impl Operator for Ready {
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
         let x = data.first().context("no input")?.values;
-        let width = self.weight.segment();
-        let rows = Quantised::by_row(x, self.node.inputs, width, self.isa);
+        let inputs = self.node.inputs;
+        let rows = x.len() / inputs.max(1);
         let residual = data.get(1).map_or(&[][..], |residual| residual.values);
         let finish = Finish { bias: &self.bias, residual, activation: self.node.activation, ..Finish::default() };
-        let lines = Lines::matrix(x.len() / self.node.inputs, width);
-        product::product(&rows, lines, &self.weight, finish, out, self.isa);
+        match &self.weight {
+            Weight::Bytes(weight) => product::linear(x, inputs, weight, finish, out, self.isa),
+            Weight::Floats(matrix) => floats::product(x, Lines::matrix(rows, inputs), matrix, finish, out, self.isa),
+        }
         Ok(())
     }
 }

@@ -22,12 +22,14 @@ use constants::Constants;
 /// Names of the operators, as files have them.
 pub(crate) mod names {
     /// Rows of bytes times a matrix: x [.., in], perhaps a residual [.., out]; panels, scales, bias.
-    pub(crate) const LINEAR: &str = "MienLinear8";
+    pub(crate) const BYTE_LINEAR: &str = "MienLinear8";
+    /// The same over floats, without scales.
+    pub(crate) const LINEAR: &str = "MienLinear";
     /// Convolution over bytes, channels last: x [T, in] or [N, H, W, in], perhaps a residual; panels, scales, bias, and
     /// perhaps gain and shift of a layer norm.
-    pub(crate) const CONVOLUTION: &str = "MienConvolution8";
-    /// Convolution of a waveform in `f32`: x [T, 1]; weights [out, kernel], bias, gain and shift of a layer norm.
-    pub(crate) const WAVEFORM: &str = "MienWaveform";
+    pub(crate) const BYTE_CONVOLUTION: &str = "MienConvolution8";
+    /// The same over floats, without scales.
+    pub(crate) const CONVOLUTION: &str = "MienConvolution";
     /// Self-attention with gated position bias: projections [T, 3 H], stream [T, H]; table, gate weights, bias, constants.
     pub(crate) const ATTENTION: &str = "MienGatedAttention";
     /// Largest value of each window, channels last: x [N, H, W, C].
@@ -62,10 +64,11 @@ trait Operator: Debug + Send + Sync {
 
 type Build = fn(&tract_onnx::pb::NodeProto) -> TractResult<Arc<dyn Node>>;
 
-const OPERATORS: [(&str, Build); 7] = [
-    (names::LINEAR, linear::Linear::read),
-    (names::CONVOLUTION, convolution::Convolution::read),
-    (names::WAVEFORM, convolution::Waveform::read),
+const OPERATORS: [(&str, Build); 8] = [
+    (names::BYTE_LINEAR, linear::Linear::bytes),
+    (names::LINEAR, linear::Linear::floats),
+    (names::BYTE_CONVOLUTION, convolution::Convolution::bytes),
+    (names::CONVOLUTION, convolution::Convolution::floats),
     (names::ATTENTION, attention::Attention::read),
     (names::POOL, pool::MaxPool::read),
     (names::POOLED, reduce::Pooled::read),

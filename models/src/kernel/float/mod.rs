@@ -15,8 +15,8 @@ pub(super) const ROWS: usize = 6;
 
 /// A way of adding products up.
 pub(super) trait FloatTile {
-    /// out[r][n] = sum over k of rows[r][k] * matrix[k * stride + n], added from the first k on; all rows are as long as
-    /// the first.
+    /// out[r][n] = sum over k of rows[r][k] * matrix[k * stride + n], added from the first k on, to what is there where
+    /// `out` says so; all rows are as long as the first.
     ///
     /// # Panics
     /// When a row is shorter than the first one, the matrix has no [`LANES`] columns for its last k, or `out` has no
@@ -28,6 +28,8 @@ pub(super) trait FloatTile {
 pub(super) struct Tile<'a> {
     pub(super) numbers: &'a mut [f32],
     pub(super) stride: usize,
+    /// Whether the sums begin with what is there.
+    pub(super) adds: bool,
 }
 
 /// The length that all rows have, and that the matrix and `out` serve.
@@ -46,17 +48,19 @@ mod tests {
     use super::super::isa::{Tiles, Work};
     use super::*;
 
-    struct Product<'a>(&'a [Vec<f32>], &'a [f32], usize);
+    /// Rows, matrix, its stride, and what the sums begin with.
+    struct Product<'a>(&'a [Vec<f32>], &'a [f32], usize, f32);
 
     impl Work for Product<'_> {
         type Output = Vec<[f32; LANES]>;
 
         #[inline(always)]
         fn run<T: Tiles>(self) -> Self::Output {
-            let Self(rows, matrix, stride) = self;
+            let Self(rows, matrix, stride, _) = self;
             const STRIDE: usize = 70;
             let mut numbers = vec![0.0; ROWS * STRIDE];
-            let out = Tile { numbers: &mut numbers, stride: STRIDE };
+            numbers.fill(self.3);
+            let out = Tile { numbers: &mut numbers, stride: STRIDE, adds: self.3 != 0.0 };
             let row = |i: usize| rows[i].as_slice();
             match rows.len() {
                 1 => T::product([row(0)], matrix, stride, out),
@@ -75,12 +79,12 @@ mod tests {
             let mut number = || draw.f32() - 0.5;
             let rows: Vec<Vec<f32>> = (0..count).map(|_| (0..length).map(|_| number()).collect()).collect();
             let matrix: Vec<f32> = (0..length * stride).map(|_| number()).collect();
-            for isa in Isa::usable() {
-                let out = isa.run(Product(&rows, &matrix, stride));
+            for (isa, begin) in Isa::usable().into_iter().flat_map(|isa| [(isa, 0.0), (isa, 2.5)]) {
+                let out = isa.run(Product(&rows, &matrix, stride, begin));
                 for (row, out) in rows.iter().zip(&out) {
                     for (n, found) in out.iter().enumerate() {
                         let product = |(k, v): (usize, &f32)| f64::from(*v) * f64::from(matrix[k * stride + n]);
-                        let expected: f64 = row.iter().enumerate().map(product).sum();
+                        let expected = f64::from(begin) + row.iter().enumerate().map(product).sum::<f64>();
                         assert!((f64::from(*found) - expected).abs() < 1e-5, "{isa}: {found} against {expected}");
                     }
                 }
@@ -92,7 +96,7 @@ mod tests {
     fn nothing_is_read_beyond_a_matrix() {
         for isa in Isa::usable() {
             let (rows, matrix) = ([vec![1.0; 3]], vec![1.0; 2 * 70 + LANES - 1]);
-            assert!(std::panic::catch_unwind(|| isa.run(Product(&rows, &matrix, 70))).is_err(), "{isa}");
+            assert!(std::panic::catch_unwind(|| isa.run(Product(&rows, &matrix, 70, 0.0))).is_err(), "{isa}");
         }
     }
 }

@@ -3,8 +3,6 @@
 //! Both check the lengths of their slices once, then read through pointers. They are called from code that is compiled
 //! for their features alone ([`crate::kernel::isa`]).
 #![allow(unsafe_code)]
-// Indices instead of iterators: an adapter that is not inlined would be compiled without the instructions.
-#![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
 
@@ -23,6 +21,13 @@ impl FloatTile for Avx512 {
         // numbers at every row's place.
         unsafe {
             let mut c = [[_mm512_setzero_ps(); 4]; M];
+            if out.adds {
+                for r in 0..M {
+                    for j in 0..4 {
+                        c[r][j] = _mm512_loadu_ps(out.numbers.as_ptr().add(r * out.stride + 16 * j));
+                    }
+                }
+            }
             for k in 0..length {
                 let at = matrix.as_ptr().add(k * stride);
                 let columns = [
@@ -55,6 +60,13 @@ impl FloatTile for Avx2 {
         unsafe {
             for part in 0..LANES / 16 {
                 let mut c = [[_mm256_setzero_ps(); 2]; M];
+                if out.adds {
+                    for r in 0..M {
+                        for j in 0..2 {
+                            c[r][j] = _mm256_loadu_ps(out.numbers.as_ptr().add(r * out.stride + 16 * part + 8 * j));
+                        }
+                    }
+                }
                 for k in 0..length {
                     let at = matrix.as_ptr().add(k * stride + 16 * part);
                     let columns = [_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(8))];

@@ -4,8 +4,6 @@
 //! window says, a panel from its begin to its end. They are called from code that is compiled for their features alone
 //! ([`crate::kernel::isa`]).
 #![allow(unsafe_code)]
-// Indices instead of iterators: an adapter that is not inlined would be compiled without the instructions.
-#![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
 
