@@ -1,9 +1,9 @@
 """Holds ONNX files against onnx's own checker and onnxruntime.
 
-usage: check_onnx.py BUNDLE CASES
+usage: check_onnx.py CASES
 
-CASES holds one NAME.safetensors per graph BUNDLE/NAME.onnx: tensors `input.<name>` and, as the device program's engine
-computed them, `output.<name>`. Every output of onnxruntime must agree within 1e-4 of that output's largest value.
+CASES holds one NAME.safetensors per graph NAME.onnx: tensors `input.<name>` and, as the device program's engine computed
+them with the graph of a bundle, which may have operators of its own, `output.<name>`. Every output of onnxruntime must agree within 1e-4 of that output's largest value.
 Prints one line per output and ends with exit code 1 if any disagrees.
 """
 import pathlib
@@ -16,10 +16,10 @@ from safetensors.numpy import load_file
 
 TOLERANCE = 1e-4
 
-bundle, cases = map(pathlib.Path, sys.argv[1:])
+(cases,) = map(pathlib.Path, sys.argv[1:])
 failed = checked = 0
 for case in sorted(cases.glob("*.safetensors")):
-    path = bundle / f"{case.stem}.onnx"
+    path = cases / f"{case.stem}.onnx"
     # By path, because weights lie in a second file; the full check infers every shape as well.
     onnx.checker.check_model(str(path), full_check=True)
     print(f"{path.name}: onnx.checker (onnx {onnx.__version__}) accepts it")

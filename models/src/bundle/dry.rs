@@ -107,8 +107,8 @@ fn write_graphs(writer: &mut BundleWriter, sizes: &Sizes, seed: u64, origin: Ori
     let formula = |specs: Vec<_>| NamedTensors::formula(seed, &specs);
     let Sizes { wavlm, manet, projector, fusion, .. } = sizes;
     let taps = [sizes.audio_layer];
-    wavlm::build(wavlm, &formula(wavlm::parameters(wavlm)), &taps, &folder.join("wavlm.onnx"))?;
-    manet::build(manet, &formula(manet::parameters(manet)), &folder.join("manet.onnx"))?;
+    wavlm::build_fused(wavlm, &formula(wavlm::parameters(wavlm)), &taps, &folder.join("wavlm.onnx"))?;
+    manet::build_fused(manet, &formula(manet::parameters(manet)), &folder.join("manet.onnx"))?;
     projector::build(projector, &formula(projector::parameters(projector)), &folder.join("projector.onnx"))?;
     fusion::build(fusion, &formula(fusion::parameters(fusion)), &folder.join("fusion.onnx"))?;
     for (role, path) in [

@@ -1,6 +1,9 @@
-//! Runs every graph of a bundle on formula inputs and writes inputs and outputs, for a check in another ONNX runtime.
+//! Runs every graph of a dry bundle on formula inputs and writes inputs and outputs, and beside them the same networks in
+//! standard operators alone, for a check in another ONNX runtime.
 //!
-//! usage: onnx_cases BUNDLE OUT
+//! usage: onnx_cases BUNDLE SEED OUT
+//!
+//! SEED is that of the bundle's formula weights.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,8 +12,8 @@ use std::path::{Path, PathBuf};
 use mien_models::bundle::{Bundle, Role};
 use mien_models::engine::{GraphContract, Input, LoadedGraph};
 use mien_models::onnx::Dtype;
-use mien_models::tensor::Tensor;
 use mien_models::tensor::formula::fill;
+use mien_models::tensor::{NamedTensors, Tensor, TensorSpec};
 use mien_models::{fusion, manet, projector, wavlm};
 use safetensors::tensor::{Dtype as StoredDtype, TensorView};
 
@@ -18,12 +21,21 @@ type Stored = BTreeMap<String, (StoredDtype, Vec<usize>, Vec<u8>)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(bundle), Some(out)) = (args.next(), args.next()) else {
-        return Err("usage: onnx_cases BUNDLE OUT".into());
+    let (Some(bundle), Some(seed), Some(out)) = (args.next(), args.next(), args.next()) else {
+        return Err("usage: onnx_cases BUNDLE SEED OUT".into());
     };
+    let seed: u64 = seed.to_str().ok_or("a seed that is no number")?.parse()?;
     std::fs::create_dir_all(&out)?;
     let bundle = Bundle::open(&bundle)?;
     let m = bundle.manifest();
+    let formula = |specs: Vec<TensorSpec>| NamedTensors::formula(seed, &specs);
+    let taps = [m.method.audio_layer];
+    wavlm::build(&m.wavlm, &formula(wavlm::parameters(&m.wavlm)), &taps, &out.join("wavlm.onnx"))?;
+    manet::build(&m.manet, &formula(manet::parameters(&m.manet)), &out.join("manet.onnx"))?;
+    for role in [Role::Projector, Role::ProjectorWeights, Role::Fusion, Role::FusionWeights] {
+        let file = bundle.path(role)?;
+        std::fs::copy(&file, out.join(file.file_name().ok_or("a file without a name")?))?;
+    }
     let samples = wavlm::waveform::prepare(&fill(7, "input.waveform", &[16_000]))?;
     let wave = Tensor::new([1, samples.len()], samples)?;
     let contract = wavlm::contract(&m.wavlm, &[m.method.audio_layer]);
