@@ -73,7 +73,7 @@ pub fn pack(weights: &[f32], outputs: usize) -> Vec<f32> {
     panels
 }
 
-/// out[r][n] = finish(sum over k of row r's k-th number times weight k of output n); `lines` counts in numbers, not bytes.
+/// `out[r][n]` = finish(sum over k of row r's k-th number times weight k of output n); `lines` counts in numbers, not bytes.
 ///
 /// # Panics
 /// When the sizes do not fit.

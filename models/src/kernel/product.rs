@@ -43,7 +43,7 @@ impl Lines {
     }
 }
 
-/// out[r][n] = finish(sum over k of row r's k-th number times weight k of output n).
+/// `out[r][n]` = finish(sum over k of row r's k-th number times weight k of output n).
 ///
 /// `x` has one scale for each row, or one for all.
 ///
