@@ -12,7 +12,6 @@ pub mod engine;
 pub mod error;
 pub mod face;
 pub mod fusion;
-pub mod kernel;
 pub mod llama;
 pub mod manet;
 mod new_file;

@@ -8,7 +8,8 @@ use std::process::Command;
 /// A crate and every crate of the project that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-capture", &[]),
-    ("mien-models", &["mien-capture"]),
+    ("mien-kernel", &[]),
+    ("mien-models", &["mien-capture", "mien-kernel"]),
     ("mien-quantize", &["mien-models"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
     ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize", "mien-runtime"]),

@@ -105,6 +105,17 @@ pub(crate) fn bench_rivals(rest: &[String]) -> Result<()> {
     run(&python, &[&script, rest].concat())
 }
 
+/// `cargo xtask test-aarch64`: the encoders' arithmetic on an emulated processor with NEON and its dot products.
+pub(crate) fn aarch64() -> Result<()> {
+    const TARGET: &str = "aarch64-unknown-linux-gnu";
+    setup::run(Need::Aarch64)?;
+    run("rustup", &["target", "add", TARGET])?;
+    let linker = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc";
+    let runner = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu";
+    let test = ["test", "--release", "--locked", "-p", "mien-kernel", "--target", TARGET];
+    run("env", &[&[linker, runner, &cargo()], &test[..]].concat())
+}
+
 /// `cargo xtask check-cuda`: the workstation's program with its CUDA path, built without optimisation and apart from
 /// everything else, lists what it finds: cards, or cleanly none.
 pub(crate) fn cuda() -> Result<()> {

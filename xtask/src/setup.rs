@@ -16,6 +16,8 @@ pub(crate) enum Need {
     Tests,
     /// The emulated machine with its devices as well.
     DeviceTest,
+    /// Programs for aarch64 as well.
+    Aarch64,
 }
 
 /// Debian's name, what it is for, and who needs it.
@@ -37,6 +39,9 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("busybox-static", "the emulated machine's shell", Need::DeviceTest),
     ("cpio", "packs the emulated machine's files", Need::DeviceTest),
     ("kmod", "finds what kernel modules need", Need::DeviceTest),
+    ("gcc-aarch64-linux-gnu", "links programs for aarch64", Need::Aarch64),
+    ("libc6-dev-arm64-cross", "what such programs are linked with", Need::Aarch64),
+    ("qemu-user", "runs them", Need::Aarch64),
 ];
 
 /// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.

@@ -8,10 +8,10 @@ use super::graph::{BATCH, contract};
 use super::layout::{Block, Kind, QUADRANTS, SCALES, Stage, common, global, local, scale_names};
 use super::parameters::WIDE_KERNEL;
 use super::{FACE_CHANNELS, FACE_SIDE, MAP_SIDE, MODEL, ManetConfig};
-use crate::kernel::Activation;
 use crate::onnx::{Dim, Dtype, FusedConvolution, Graph, Numbers, Value};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
+use mien_kernel::Activation;
 
 /// Convolutions that compute in `f32` in a network of bytes, by the names of [`byte_layers`].
 pub type FloatLayers = BTreeSet<String>;

@@ -2,9 +2,9 @@
 
 use super::graph::{Attr, Graph, Value};
 use crate::engine::operator::names;
-use crate::kernel::weight::{GROUP, LANES, pack, quantise_weights};
-use crate::kernel::{Activation, floats};
 use crate::{ModelError, Result};
+use mien_kernel::weight::{GROUP, LANES, pack, quantise_weights};
+use mien_kernel::{Activation, floats};
 
 /// Gain, bias and epsilon of a layer norm.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub struct FusedConvolution<'a> {
     pub activation: Activation,
 }
 
-/// Constants of a gated attention; see [`crate::kernel::GatedAttention`].
+/// Constants of a gated attention; see [`mien_kernel::GatedAttention`].
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionConstants<'a> {
     /// [heads, an odd number].

@@ -8,10 +8,10 @@ use super::config::{GATE_ROWS, KERNELS, STRIDES, WavlmConfig};
 use super::graph::{self, start};
 use super::parameters::{POSITIONAL, affine, positional_weight};
 use super::position::DistanceTable;
-use crate::kernel::Activation;
 use crate::onnx::{AttentionConstants, FusedConvolution, Graph, LayerNorm, Numbers, Value};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
+use mien_kernel::Activation;
 
 /// Layers that compute in `f32` in a network of bytes, by the names of [`byte_layers`].
 pub type FloatLayers = BTreeSet<String>;

@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::{Data, Node, Operator};
-use crate::kernel::{GatedAttention, Isa};
+use mien_kernel::{GatedAttention, Isa};
 
 /// Projections [T, 3 H W] and stream [T, H W] -> [T, H W].
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
-use crate::kernel::{PackedMatrix, PackedWeight};
+use mien_kernel::{PackedMatrix, PackedWeight};
 
 /// Constants that are left to be taken.
 pub(super) struct Constants<'a> {

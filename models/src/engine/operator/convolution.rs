@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::constants::Constants;
 use super::linear::{Numbers, activation};
 use super::{Data, Node, Operator};
-use crate::kernel::{
+use mien_kernel::{
     Activation, Finish, Image, Isa, Lines, Norm, PackedMatrix, PackedWeight, Quantised, floats, product,
 };
 

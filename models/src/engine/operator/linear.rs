@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::{Data, Node, Operator};
-use crate::kernel::{Activation, Finish, Isa, Lines, PackedMatrix, PackedWeight, floats, product};
+use mien_kernel::{Activation, Finish, Isa, Lines, PackedMatrix, PackedWeight, floats, product};
 
 /// x [.., inputs] -> [.., outputs].
 #[derive(Clone, Copy, Debug)]

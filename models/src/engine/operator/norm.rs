@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::{Data, Node, Operator};
-use crate::kernel::{Isa, Norm};
+use mien_kernel::{Isa, Norm};
 
 /// Over the last axis.
 #[derive(Clone, Copy, Debug)]

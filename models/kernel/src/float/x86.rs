@@ -1,7 +1,7 @@
 //! AVX-512 and AVX2 with fused multiply-adds.
 //!
 //! Both check the lengths of their slices once, then read through pointers. They are called from code that is compiled
-//! for their features alone ([`crate::kernel::isa`]).
+//! for their features alone ([`crate::isa`]).
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -9,9 +9,9 @@ use std::arch::x86_64::*;
 use super::{FloatTile, LANES, Tile, inputs};
 
 /// 512-bit registers.
-pub(in crate::kernel) struct Avx512;
+pub(crate) struct Avx512;
 /// 256-bit registers.
-pub(in crate::kernel) struct Avx2;
+pub(crate) struct Avx2;
 
 impl FloatTile for Avx512 {
     #[inline(always)]

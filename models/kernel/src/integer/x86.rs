@@ -2,7 +2,7 @@
 //!
 //! Every function here checks the lengths of its slices once, then reads through pointers: segment by segment as the
 //! window says, a panel from its begin to its end. They are called from code that is compiled for their features alone
-//! ([`crate::kernel::isa`]).
+//! ([`crate::isa`]).
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -10,11 +10,11 @@ use std::arch::x86_64::*;
 use super::{GROUP, IntegerTile, LANES, ROWS, Window};
 
 /// 512-bit registers with products of unsigned and signed bytes.
-pub(in crate::kernel) struct Avx512Vnni;
+pub(crate) struct Avx512Vnni;
 /// 256-bit registers with products of unsigned and signed bytes.
-pub(in crate::kernel) struct AvxVnni;
+pub(crate) struct AvxVnni;
 /// 256-bit registers.
-pub(in crate::kernel) struct Avx2;
+pub(crate) struct Avx2;
 
 /// Bytes of a panel for one group of inputs.
 const STEP: usize = GROUP * LANES;

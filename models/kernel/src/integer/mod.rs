@@ -16,9 +16,9 @@ pub(super) use plain::Plain;
 pub(super) use x86::{Avx2, Avx512Vnni, AvxVnni};
 
 /// Outputs of a panel.
-pub(crate) const LANES: usize = 64;
+pub const LANES: usize = 64;
 /// Inputs that one instruction multiplies and adds up.
-pub(crate) const GROUP: usize = 4;
+pub const GROUP: usize = 4;
 /// Most rows of a tile.
 pub(super) const ROWS: usize = 6;
 

@@ -3,7 +3,7 @@
 use super::{GROUP, IntegerTile, LANES, ROWS, Window};
 
 /// No instruction beyond the target's own.
-pub(in crate::kernel) struct Plain;
+pub(crate) struct Plain;
 
 impl IntegerTile for Plain {
     const OFFSET: i32 = 0;

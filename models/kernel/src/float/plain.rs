@@ -3,7 +3,7 @@
 use super::{FloatTile, LANES, Tile, inputs};
 
 /// No instruction beyond the target's own.
-pub(in crate::kernel) struct Plain;
+pub(crate) struct Plain;
 
 impl FloatTile for Plain {
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Outputs of a panel, and inputs that lie side by side in it.
-pub(crate) use super::integer::{GROUP, LANES};
+pub use super::integer::{GROUP, LANES};
 
 /// Weights of a matrix product, packed. The panels may lie in memory that something else owns, such as a file's tensor.
 #[derive(Clone)]

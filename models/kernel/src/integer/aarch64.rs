@@ -7,7 +7,7 @@ use std::arch::asm;
 use super::{GROUP, IntegerTile, LANES, ROWS, Window};
 
 /// Products of signed bytes, four added at a time.
-pub(in crate::kernel) struct NeonDot;
+pub(crate) struct NeonDot;
 
 /// Bytes of a panel for one group of inputs.
 const STEP: usize = GROUP * LANES;
