@@ -70,6 +70,12 @@ impl Isa {
         found.into_iter().map(Self).collect()
     }
 
+    /// Whether it has instructions that multiply bytes and add the products up; without, bytes are slower than floats.
+    #[must_use]
+    pub fn multiplies_bytes(self) -> bool {
+        self.0 != Set::Plain
+    }
+
     /// Runs `work` in code for this instruction set.
     #[inline]
     pub(super) fn run<W: Work>(self, work: W) -> W::Output {

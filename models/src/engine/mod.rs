@@ -13,6 +13,7 @@ mod threads;
 pub(crate) use contract::described;
 pub use contract::{GraphContract, TensorContract};
 pub use graph::{LoadedGraph, PreparedGraph};
+pub use mien_kernel::Isa;
 pub use profile::OperatorTime;
 pub use session::{Input, Session};
 pub use threads::set_threads;

@@ -3,12 +3,15 @@
 use std::fs::read_dir;
 use std::path::{Path, PathBuf};
 
+use mien_models::engine::Isa;
+
 use super::{CONFIG, Finding, MACHINE};
 use crate::config::Config;
 
 /// Everything about computing; `llm` tells whether the language model is to run.
 pub(super) fn examine(config: &Config, llm: bool, add: &mut dyn FnMut(Finding)) {
     add(instructions(&features(), llm));
+    add(arithmetic(Isa::best()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     add(threads(config, cores));
     add(graphics(&gpu_nodes(Path::new("/dev"))));
@@ -71,6 +74,17 @@ fn instructions(features: &[Feature], llm: bool) -> Finding {
         let found = format!("{found}; no language model can run here without {missing}");
         Finding::note(check, found, "leave llm.enabled = false, or run on a processor that has them")
     }
+}
+
+/// What the encoders' products are computed with.
+fn arithmetic(isa: Isa) -> Finding {
+    let check = "arithmetic";
+    if isa.multiplies_bytes() {
+        return Finding::ok(check, format!("voice and face networks compute with {isa}"));
+    }
+    let found =
+        "this processor has no instructions that multiply bytes, so int8 networks are slower than f32 ones here";
+    Finding::note(check, found, "choose a bundle in f32, or a processor with AVX2, AVX-512 VNNI or NEON's dot product")
 }
 
 fn threads(config: &Config, cores: usize) -> Finding {

@@ -26,6 +26,7 @@ fn every_group_is_examined_and_devices_that_are_missing_are_code_4() {
         "language model",
         "memory",
         "processor",
+        "arithmetic",
         "cores",
         "gpu",
         "control socket",
