@@ -46,7 +46,7 @@ pub fn compare(
         return Err(QuantizeError::Setting { key: "calibration", reason });
     }
     let (float, byte) = (folder.join("float.onnx"), folder.join("byte.onnx"));
-    manet::build(config, tensors, &float)?;
+    manet::build_fused(config, tensors, &float)?;
     let expected = Manet::load(&float, config)?.run(faces)?;
     manet::build_quantised(config, tensors, floats, &byte)?;
     let found = Manet::load(&byte, config)?.run(faces)?;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use mien_kernel::weight::quantise_weights;
 use mien_models::ModelError;
-use mien_models::kernel::weight::quantise_weights;
 use mien_models::manet::{self, ManetConfig};
 use mien_models::tensor::{NamedTensors, TensorSpec};
 use mien_models::wavlm::{self, WavlmConfig};

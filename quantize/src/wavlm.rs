@@ -61,7 +61,7 @@ pub fn compare(
     }
     let taps: Vec<usize> = (0..=config.layers).collect();
     let (float, byte) = (folder.join("float.onnx"), folder.join("byte.onnx"));
-    wavlm::build(config, tensors, &taps, &float)?;
+    wavlm::build_fused(config, tensors, &taps, &float)?;
     let expected = states(&float, config, &taps, sounds)?;
     wavlm::build_quantised(config, tensors, &taps, floats, &byte)?;
     let found = states(&byte, config, &taps, sounds)?;

@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-capture", &[]),
     ("mien-kernel", &[]),
     ("mien-models", &["mien-capture", "mien-kernel"]),
-    ("mien-quantize", &["mien-models"]),
+    ("mien-quantize", &["mien-kernel", "mien-models"]),
     ("mien-runtime", &["mien-capture", "mien-models"]),
     ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize", "mien-runtime"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),

@@ -41,8 +41,8 @@ impl GraphNumbers {
         let mut numbers = Self::default();
         for node in graph.graph.iter().flat_map(|graph| &graph.node) {
             match node.op_type.as_str() {
-                names::LINEAR | names::CONVOLUTION => numbers.bytes += 1,
-                "MatMul" | "Gemm" | "Conv" | names::WAVEFORM => numbers.floats += 1,
+                names::BYTE_LINEAR | names::BYTE_CONVOLUTION => numbers.bytes += 1,
+                "MatMul" | "Gemm" | "Conv" | names::LINEAR | names::CONVOLUTION => numbers.floats += 1,
                 _ => {}
             }
         }

@@ -97,11 +97,11 @@ impl Networks {
         let Self { wavlm, audio_layer, manet, projector, fusion } = self;
         let taps = [*audio_layer];
         match (part, kept) {
-            (Part::Wavlm, None) => wavlm::build(&wavlm.config, &wavlm.tensors, &taps, path),
+            (Part::Wavlm, None) => wavlm::build_fused(&wavlm.config, &wavlm.tensors, &taps, path),
             (Part::Wavlm, Some(kept)) => {
                 wavlm::build_quantised(&wavlm.config, &wavlm.tensors, &taps, &kept.wavlm, path)
             }
-            (Part::Manet, None) => manet::build(&manet.config, &manet.tensors, path),
+            (Part::Manet, None) => manet::build_fused(&manet.config, &manet.tensors, path),
             (Part::Manet, Some(kept)) => manet::build_quantised(&manet.config, &manet.tensors, &kept.manet, path),
             (Part::Projector, _) => projector::build(&projector.config, &projector.tensors, path),
             (Part::Fusion, _) => fusion::build(&fusion.config, &fusion.tensors, path),
