@@ -1,4 +1,4 @@
-//! Arithmetic of the graph operators that this project brings along: integer matrix products and attention.
+//! Arithmetic of the graph operators that this project brings along: products of bytes and floats, attention, norms.
 //!
 //! Sums of integer products are equal on every processor; what surrounds them is plain `f32` code without fused
 //! multiply-adds, compiled once for each instruction set. Products of floats are fused where the processor can, so

@@ -74,9 +74,7 @@ impl Quantised {
     pub fn by_row(x: &[f32], width: usize, padded: usize, isa: Isa) -> Self {
         isa.run(ByRow { x, width: width.max(1), padded: padded.max(width).max(1) })
     }
-}
 
-impl Quantised {
     /// Group `g` of those that [`Quantised::by_group`] made.
     ///
     /// # Panics
