@@ -1,7 +1,7 @@
 """WavLM-Large and MA-Net in mien and in onnxruntime: time, peak memory and load time, on the files that mien wrote and on
 onnxruntime's own int8 of them. Every figure is of a process of its own; rivals run in turn, and the best of all runs counts.
 
-usage: bench_rivals.py BENCH_GRAPHS FOLDER [--quick]
+usage: bench_rivals.py BENCH_GRAPHS FOLDER [--quick | --rounds N]
 """
 
 import json
@@ -97,6 +97,7 @@ def best(runs):
 def main():
     bench, folder = Path(sys.argv[1]), Path(sys.argv[2])
     quick = "--quick" in sys.argv
+    rounds = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else ROUNDS
     quantised = quantise(folder)
     sizes = {"wavlm": [2, 5, 10], "manet": [1, 8]}
     networks = [name for name in sizes if (folder / f"{name}.onnx").exists()]
@@ -111,7 +112,7 @@ def main():
                     rivals[f"mien {numbers}"] = [str(bench), "run", str(folder), ours, str(size), str(threads), str(REPEATS)]
                     rivals[f"ort {numbers}"] = [sys.executable, __file__, "--child", str(theirs), str(size), str(threads), str(REPEATS)]
                 runs = {name: [] for name in rivals}
-                for _ in range(1 if quick else ROUNDS):
+                for _ in range(1 if quick else rounds):
                     for name, command in rivals.items():
                         runs[name].append(measure(command))
                 rows.append((network, size, threads, {name: best(found) for name, found in runs.items()}))

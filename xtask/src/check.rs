@@ -93,7 +93,7 @@ pub(crate) fn bench_train(rest: &[String]) -> Result<()> {
     script(&["--epoch".into(), "480".into(), "--rounds".into(), "1".into()])
 }
 
-/// `cargo xtask bench-rivals [--quick]`: the encoders at true size beside onnxruntime; writes 2.4 GB below the target folder.
+/// `cargo xtask bench-rivals [--quick | --rounds N]`: the encoders at true size beside onnxruntime; writes 2.4 GB below the target folder.
 pub(crate) fn bench_rivals(rest: &[String]) -> Result<()> {
     setup::run(Need::Demo)?;
     run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "bench_graphs"])?;

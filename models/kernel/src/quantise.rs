@@ -10,6 +10,8 @@ use super::threads::{for_blocks, threads};
 
 /// Largest byte.
 const LARGEST: f32 = 255.0;
+/// Numbers from which on several threads convert them: fewer are converted before another thread has woken.
+const WORTH_THREADS: usize = 1 << 17;
 /// Numbers that are looked at side by side.
 const LANES: usize = 64;
 
@@ -96,7 +98,8 @@ impl Quantised {
         assert_eq!(x.len(), height * width * channels, "the picture's size");
         assert!(groups > 0 && channels.is_multiple_of(groups), "groups of equal size");
         let each = channels / groups;
-        let points = (height * width).div_ceil(threads()).max(1);
+        let workers = if x.len() < WORTH_THREADS { 1 } else { threads() };
+        let points = (height * width).div_ceil(workers).max(1);
         let blocks = (height * width).div_ceil(points);
         let mut ranges = vec![Range::default(); blocks * groups];
         for_blocks(&mut ranges, groups, |i, ranges| {
@@ -109,7 +112,7 @@ impl Quantised {
         let (padded, line) = (each.next_multiple_of(4), image.points());
         let per_group = image.lines() * line;
         let mut bytes = some_bytes(groups * per_group * padded);
-        let block = (groups * per_group).div_ceil(threads()).max(1);
+        let block = (groups * per_group).div_ceil(workers).max(1);
         for_blocks(&mut bytes, block * padded, |i, bytes| {
             isa.run(Points { x, image, each, padded, first: i * block, scales: &scales, bytes });
         });

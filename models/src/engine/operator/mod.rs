@@ -8,6 +8,7 @@ mod constants;
 mod convolution;
 mod linear;
 mod norm;
+mod output;
 mod pool;
 mod reduce;
 
@@ -58,7 +59,7 @@ struct Data<'a> {
 
 /// A node that has its constants.
 trait Operator: Debug + Send + Sync {
-    /// Fills `out`, whose axes are those that the node said.
+    /// Writes every number of `out`, whose axes are those that the node said; what stands there before is nothing to read.
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()>;
 }
 
@@ -175,7 +176,7 @@ impl EvalOp for Own {
             .zip(&inputs)
             .map(|(view, input)| Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? }));
         let data = data.collect::<TractResult<Vec<_>>>()?;
-        let mut out = Tensor::zero::<f32>(&shape)?;
+        let mut out = output::unwritten(&shape)?;
         self.operator.run(&data, out.try_as_plain_ram_mut()?.as_slice_mut()?)?;
         Ok(tvec!(out.into_tvalue()))
     }
