@@ -35,7 +35,7 @@ pub(crate) fn onnx() -> Result<()> {
     run(&mien, &["bundle", "dry", "--seed", SEED, "--out", &bundle])?;
     let cases = folder.join("cases").display().to_string();
     run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bin", "onnx_cases"])?;
-    run(&target().join("release/onnx_cases").display().to_string(), &[&bundle, SEED, &cases])?;
+    run(&target().join("release/onnx_cases").display().to_string(), &[&bundle, &cases, SEED])?;
     let python = python(&["numpy", "onnx", "onnxruntime", "safetensors"])?;
     run(&python, &["tests/reference/check_onnx.py", &cases])
 }

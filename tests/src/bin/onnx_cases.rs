@@ -1,9 +1,7 @@
-//! Runs every graph of a dry bundle on formula inputs and writes inputs and outputs, and beside them the same networks in
-//! standard operators alone, for a check in another ONNX runtime.
+//! Runs every graph of a bundle on formula inputs and writes inputs and outputs; with SEED, that of a dry bundle's weights,
+//! beside them the same networks in standard operators alone, for a check in another ONNX runtime.
 //!
-//! usage: onnx_cases BUNDLE SEED OUT
-//!
-//! SEED is that of the bundle's formula weights.
+//! usage: onnx_cases BUNDLE OUT [SEED]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,20 +19,15 @@ type Stored = BTreeMap<String, (StoredDtype, Vec<usize>, Vec<u8>)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(bundle), Some(seed), Some(out)) = (args.next(), args.next(), args.next()) else {
-        return Err("usage: onnx_cases BUNDLE SEED OUT".into());
+    let (Some(bundle), Some(out)) = (args.next(), args.next()) else {
+        return Err("usage: onnx_cases BUNDLE OUT [SEED]".into());
     };
-    let seed: u64 = seed.to_str().ok_or("a seed that is no number")?.parse()?;
+    let seed = args.next().map(|seed| seed.to_string_lossy().parse::<u64>()).transpose()?;
     std::fs::create_dir_all(&out)?;
     let bundle = Bundle::open(&bundle)?;
     let m = bundle.manifest();
-    let formula = |specs: Vec<TensorSpec>| NamedTensors::formula(seed, &specs);
-    let taps = [m.method.audio_layer];
-    wavlm::build(&m.wavlm, &formula(wavlm::parameters(&m.wavlm)), &taps, &out.join("wavlm.onnx"))?;
-    manet::build(&m.manet, &formula(manet::parameters(&m.manet)), &out.join("manet.onnx"))?;
-    for role in [Role::Projector, Role::ProjectorWeights, Role::Fusion, Role::FusionWeights] {
-        let file = bundle.path(role)?;
-        std::fs::copy(&file, out.join(file.file_name().ok_or("a file without a name")?))?;
+    if let Some(seed) = seed {
+        standard(&bundle, seed, &out)?;
     }
     let samples = wavlm::waveform::prepare(&fill(7, "input.waveform", &[16_000]))?;
     let wave = Tensor::new([1, samples.len()], samples)?;
@@ -72,6 +65,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         Input::Bool(&[3], &missing),
     ];
     write(&bundle.path(Role::Fusion)?, fusion::contract(&m.fusion), &inputs, &out)
+}
+
+/// The bundle's networks in standard operators: encoders built anew from the formula, the others as they are.
+fn standard(bundle: &Bundle, seed: u64, out: &Path) -> Result<(), Box<dyn Error>> {
+    let m = bundle.manifest();
+    let formula = |specs: Vec<TensorSpec>| NamedTensors::formula(seed, &specs);
+    let taps = [m.method.audio_layer];
+    wavlm::build(&m.wavlm, &formula(wavlm::parameters(&m.wavlm)), &taps, &out.join("wavlm.onnx"))?;
+    manet::build(&m.manet, &formula(manet::parameters(&m.manet)), &out.join("manet.onnx"))?;
+    for role in [Role::Projector, Role::ProjectorWeights, Role::Fusion, Role::FusionWeights] {
+        let file = bundle.path(role)?;
+        std::fs::copy(&file, out.join(file.file_name().ok_or("a file without a name")?))?;
+    }
+    Ok(())
 }
 
 /// Runs the graph at `path` and writes `OUT/<stem>.safetensors`.
