@@ -1,7 +1,7 @@
 //! Runs every graph of a bundle on formula inputs and writes inputs and outputs; with SEED, that of a dry bundle's weights,
 //! beside them the same networks in standard operators alone, for a check in another ONNX runtime.
 //!
-//! usage: onnx_cases BUNDLE OUT [SEED]
+//! usage: `onnx_cases BUNDLE OUT [SEED]`
 
 use std::collections::BTreeMap;
 use std::error::Error;
