@@ -81,7 +81,7 @@ impl GatedAttention {
 }
 
 /// Keys and values of a head as the tiles read them, filled up with zeros; scores of a tile's queries. Kept by each thread,
-/// because memory that is new for every utterance costs as much as half of the products.
+/// so that no layer asks for new memory.
 #[derive(Default)]
 struct Scratch {
     /// [tiles of frames, W, tile].

@@ -10,7 +10,7 @@ use super::threads::{for_blocks, threads};
 
 /// Largest byte.
 const LARGEST: f32 = 255.0;
-/// Numbers from which on several threads convert them: fewer are converted before another thread has woken.
+/// Numbers from which on several threads convert them; an estimate of what is done before another thread has woken.
 const WORTH_THREADS: usize = 1 << 17;
 /// Numbers that are looked at side by side.
 const LANES: usize = 64;
@@ -25,7 +25,7 @@ pub struct RowScale {
 }
 
 thread_local! {
-    /// Bytes that a thread is done with: new memory for each product would cost as much as the conversion.
+    /// Bytes that a thread is done with, so that no product asks for new memory.
     static SPARE: RefCell<Vec<u8>> = RefCell::default();
 }
 

@@ -8,7 +8,7 @@ use super::write::{BundleWriter, Origin};
 use crate::Result;
 use crate::face::detector_model;
 use crate::fusion::{self, FusionConfig};
-use crate::llama::{self, LlamaConfig, MAX_NEW_TOKENS, PROMPT, SpmVocabulary, write_gguf};
+use crate::llama::{self, LlamaConfig, SpmVocabulary, write_gguf};
 use crate::manet::{self, ManetConfig};
 use crate::projector::{self, ProjectorConfig};
 use crate::tensor::NamedTensors;
@@ -136,15 +136,7 @@ fn manifest(sizes: Sizes, writer: &BundleWriter) -> Manifest {
         trained: false,
         statement: "untrained formula weights: scores mean nothing".into(),
         created_by: concat!("mien ", env!("CARGO_PKG_VERSION")).into(),
-        method: MethodSection {
-            audio_layer: sizes.audio_layer,
-            text_layers: vec![-4, -3, -2, -1],
-            simulated_layers: vec![-4],
-            keep_bos: true,
-            prompt: PROMPT.into(),
-            beams: 1,
-            max_new_tokens: MAX_NEW_TOKENS,
-        },
+        method: MethodSection::published(sizes.audio_layer),
         audio: AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 },
         face: FaceSection::default(),
         memory: MemorySection { without_llm, with_llm: sizes.llm.as_ref().map(|_| without_llm + 2 * llm_bytes) },

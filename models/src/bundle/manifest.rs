@@ -10,7 +10,7 @@ use super::locate::{line_at, line_of, line_text};
 use super::{check, locate};
 use crate::face::{CropSettings, FaceSettings, TrackSettings};
 use crate::fusion::FusionConfig;
-use crate::llama::LlamaRequirement;
+use crate::llama::{LlamaRequirement, MAX_NEW_TOKENS, PROMPT};
 use crate::manet::ManetConfig;
 use crate::projector::ProjectorConfig;
 use crate::wavlm::WavlmConfig;
@@ -88,6 +88,22 @@ pub struct MethodSection {
     pub beams: u32,
     /// Most tokens that are generated.
     pub max_new_tokens: usize,
+}
+
+impl MethodSection {
+    /// The published method, with the WavLM block that a network of this depth takes its audio rows from.
+    #[must_use]
+    pub fn published(audio_layer: usize) -> Self {
+        Self {
+            audio_layer,
+            text_layers: vec![-4, -3, -2, -1],
+            simulated_layers: vec![-4],
+            keep_bos: true,
+            prompt: PROMPT.into(),
+            beams: 1,
+            max_new_tokens: MAX_NEW_TOKENS,
+        }
+    }
 }
 
 /// What the sound must be.

@@ -8,7 +8,7 @@ use super::graph::{BATCH, contract};
 use super::layout::{Block, Kind, QUADRANTS, SCALES, Stage, common, global, local, scale_names};
 use super::parameters::WIDE_KERNEL;
 use super::{FACE_CHANNELS, FACE_SIDE, MAP_SIDE, MODEL, ManetConfig};
-use crate::onnx::{Dim, Dtype, FusedConvolution, Graph, Numbers, Value};
+use crate::onnx::{Dim, Dtype, FusedConvolution, Graph, Numbers, Value, channels_last};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 use mien_kernel::Activation;
@@ -227,12 +227,4 @@ impl Bytes<'_> {
         };
         self.builder.graph.scoped(conv, |g| g.fused_convolution(x, &fused, residual))
     }
-}
-
-/// [out, in, places] -> [out, places, in].
-fn channels_last(weight: &[f32], inputs: usize, places: usize) -> Vec<f32> {
-    let output = |row: &[f32]| -> Vec<f32> {
-        (0..places).flat_map(|p| row.iter().skip(p).step_by(places).copied().collect::<Vec<_>>()).collect()
-    };
-    weight.chunks((inputs * places).max(1)).flat_map(output).collect()
 }

@@ -11,4 +11,5 @@ mod weights;
 
 pub use convolution::{BatchNorm, Conv2d};
 pub use graph::{Attr, Dim, Dtype, Graph, Value};
+pub(crate) use own::channels_last;
 pub use own::{AttentionConstants, FusedConvolution, LayerNorm, Numbers};

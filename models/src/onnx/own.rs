@@ -54,8 +54,8 @@ pub struct FusedConvolution<'a> {
 /// Constants of a gated attention; see [`mien_kernel::GatedAttention`].
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionConstants<'a> {
-    /// [heads, an odd number].
-    pub table: &'a [f32],
+    /// [heads, an odd number], from [`Graph::weight`]: all layers share it.
+    pub table: &'a Value,
     /// [2, width].
     pub gate_weight: &'a [f32],
     /// `[2]`.
@@ -175,11 +175,10 @@ impl Graph {
         let AttentionConstants { table, gate_weight, gate_bias, gate_constant } = constants;
         let (heads, width) = (gate_constant.len(), gate_weight.len() / 2);
         let attrs = [Attr::Int("heads", heads as i64), Attr::Int("width", width as i64)];
-        let table = self.weight("table", &[heads, table.len() / heads.max(1)], table)?;
         let gate_weight = self.weight("gate_weight", &[2, width], gate_weight)?;
         let gate_bias = self.weight("gate_bias", &[2], gate_bias)?;
         let gate_constant = self.weight("gate_constant", &[heads], gate_constant)?;
-        let values = [projected, stream, &table, &gate_weight, &gate_bias, &gate_constant];
+        let values = [projected, stream, table, &gate_weight, &gate_bias, &gate_constant];
         Ok(self.own_node(names::ATTENTION, &values, &attrs))
     }
 
@@ -232,6 +231,14 @@ struct Panels {
     points: usize,
 }
 
+/// [out, in, places] -> [out, places, in], the order of [`FusedConvolution::weight`] from PyTorch's.
+pub(crate) fn channels_last(weight: &[f32], inputs: usize, places: usize) -> Vec<f32> {
+    let output = |row: &[f32]| -> Vec<f32> {
+        (0..places).flat_map(|p| row.iter().skip(p).step_by(places).copied().collect::<Vec<_>>()).collect()
+    };
+    weight.chunks((inputs * places).max(1)).flat_map(output).collect()
+}
+
 fn activation_attribute(activation: Activation) -> Attr {
     let number = match activation {
         Activation::None => 0,
@@ -239,4 +246,16 @@ fn activation_attribute(activation: Activation) -> Attr {
         Activation::Gelu => 2,
     };
     Attr::Int("activation", number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_come_last() {
+        // [2 outputs, 2 inputs, 3 positions]: digits are output, input, position.
+        let weight = [0., 1., 2., 10., 11., 12., 100., 101., 102., 110., 111., 112.];
+        assert_eq!(channels_last(&weight, 2, 3), [0., 10., 1., 11., 2., 12., 100., 110., 101., 111., 102., 112.]);
+    }
 }

@@ -8,7 +8,7 @@ use super::config::{GATE_ROWS, KERNELS, STRIDES, WavlmConfig};
 use super::graph::{self, start};
 use super::parameters::{POSITIONAL, affine, positional_weight};
 use super::position::DistanceTable;
-use crate::onnx::{AttentionConstants, FusedConvolution, Graph, LayerNorm, Numbers, Value};
+use crate::onnx::{AttentionConstants, FusedConvolution, Graph, LayerNorm, Numbers, Value, channels_last};
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 use mien_kernel::Activation;
@@ -66,8 +66,9 @@ pub fn build_quantised(
     let mut builder = Builder { graph, config, tensors, floats };
     let mut x = builder.frames(&waveform)?;
     let mut stream = vec![x.clone()];
+    let table = builder.position_table()?;
     for layer in 0..config.layers {
-        x = builder.block(layer, &x)?;
+        x = builder.block(layer, &x, &table)?;
         stream.push(x.clone());
     }
     let last = builder.norm("encoder.layer_norm", config.hidden, &x)?;
@@ -148,12 +149,20 @@ impl Builder<'_> {
         })
     }
 
+    /// Bias of each head by distance, which block 0 owns and all blocks use.
+    fn position_table(&mut self) -> Result<Value> {
+        let WavlmConfig { buckets, heads, .. } = *self.config;
+        let embedding = self.tensors.get("encoder.layers.0.attention.rel_attn_embed.weight", &[buckets, heads])?;
+        let table = DistanceTable::new(self.config, &embedding);
+        self.graph.scoped("encoder.position_bias", |g| g.weight("table", &[heads, 2 * table.reach + 1], &table.bias))
+    }
+
     /// x + attention(norm(x)), then x + feed-forward(norm(x)).
-    fn block(&mut self, layer: usize, x: &Value) -> Result<Value> {
+    fn block(&mut self, layer: usize, x: &Value, table: &Value) -> Result<Value> {
         let WavlmConfig { hidden, intermediate, .. } = *self.config;
         let name = format!("encoder.layers.{layer}");
         let z = self.norm(&format!("{name}.layer_norm"), hidden, x)?;
-        let context = self.attention(&name, &z)?;
+        let context = self.attention(&name, &z, table)?;
         let out = format!("{name}.attention.out_proj");
         let (weight, bias) = affine(self.tensors, &out, &[hidden, hidden])?;
         let x = self.linear(&out, &context, &weight, &bias, Some(x), Activation::None)?;
@@ -167,7 +176,7 @@ impl Builder<'_> {
     }
 
     /// The context of all heads, before the output map. Queries, keys and values are one product.
-    fn attention(&mut self, block: &str, z: &Value) -> Result<Value> {
+    fn attention(&mut self, block: &str, z: &Value, table: &Value) -> Result<Value> {
         let (hidden, width) = (self.config.hidden, self.config.head_width());
         let name = format!("{block}.attention");
         let scale = (width as f32).sqrt().recip();
@@ -178,14 +187,11 @@ impl Builder<'_> {
             biases.extend(bias.iter().map(|b| b * scale));
         }
         let projected = self.linear(&format!("{name}.projections"), z, &weights, &biases, None, Activation::None)?;
-        let embedding = &[self.config.buckets, self.config.heads];
-        let embedding = self.tensors.get("encoder.layers.0.attention.rel_attn_embed.weight", embedding)?;
-        let table = DistanceTable::new(self.config, &embedding);
         let (weight, bias) = affine(self.tensors, &format!("{name}.gru_rel_pos_linear"), &[GATE_ROWS, width])?;
         let constant = &[1, self.config.heads, 1, 1];
         let constant = self.tensors.get(&format!("{name}.gru_rel_pos_const"), constant)?;
         let constants = AttentionConstants {
-            table: &table.bias,
+            table,
             gate_weight: &sum_row_groups(&weight, width),
             gate_bias: &sum_row_groups(&bias, 1),
             gate_constant: &constant,
@@ -216,25 +222,5 @@ impl Builder<'_> {
     /// What the layer `name` multiplies.
     fn numbers(&self, name: &str) -> Numbers {
         if self.floats.contains(name) { Numbers::Floats } else { Numbers::Bytes }
-    }
-}
-
-/// Convolution weight [outputs, inputs, kernel] -> [outputs, kernel, inputs].
-fn channels_last(weight: &[f32], inputs: usize, kernel: usize) -> Vec<f32> {
-    let output = |row: &[f32]| -> Vec<f32> {
-        (0..kernel).flat_map(|k| row.iter().skip(k).step_by(kernel).copied().collect::<Vec<_>>()).collect()
-    };
-    weight.chunks((inputs * kernel).max(1)).flat_map(output).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn channels_come_last() {
-        // [2 outputs, 2 inputs, 3 positions]: digits are output, input, position.
-        let weight = [0., 1., 2., 10., 11., 12., 100., 101., 102., 110., 111., 112.];
-        assert_eq!(channels_last(&weight, 2, 3), [0., 10., 1., 11., 2., 12., 100., 110., 101., 111., 102., 112.]);
     }
 }

@@ -18,7 +18,6 @@ use mien_models::bundle::{
     AudioSection, Bundle, BundleWriter, FaceSection, Manifest, MemorySection, MethodSection, Origin, SCHEMA,
 };
 use mien_models::fusion::{FusionConfig, Mia, MiaResidual};
-use mien_models::llama::{MAX_NEW_TOKENS, PROMPT};
 use mien_models::manet::ManetConfig;
 use mien_models::projector::ProjectorConfig;
 use mien_models::wavlm::WavlmConfig;
@@ -244,15 +243,7 @@ fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, without_llm: 
         trained: label.trained,
         statement,
         created_by: created_by.into(),
-        method: MethodSection {
-            audio_layer: networks.audio_layer,
-            text_layers: vec![-4, -3, -2, -1],
-            simulated_layers: vec![-4],
-            keep_bos: true,
-            prompt: PROMPT.into(),
-            beams: 1,
-            max_new_tokens: MAX_NEW_TOKENS,
-        },
+        method: MethodSection::published(networks.audio_layer),
         audio: AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 },
         face: FaceSection::default(),
         memory: MemorySection { without_llm, with_llm: llm.map(|llm| without_llm.saturating_add(llm.memory())) },

@@ -7,8 +7,9 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
-use super::linear::{Numbers, activation};
+use super::linear::activation;
 use super::{Data, Node, Operator};
+use crate::onnx::Numbers;
 use mien_kernel::{
     Activation, Finish, Image, Isa, Lines, Norm, PackedMatrix, PackedWeight, Quantised, floats, product,
 };
@@ -41,17 +42,16 @@ impl Convolution {
     }
 
     fn read(node: &NodeProto, numbers: Numbers) -> TractResult<Arc<dyn Node>> {
-        let of = numbers;
-        let numbers = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
+        let list = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
         let pair = |name: &str| {
-            let found = numbers(name)?;
+            let found = list(name)?;
             <[usize; 2]>::try_from(found)
                 .map_err(|found| TractError::msg(format!("{name}: two numbers, not {found:?}")))
         };
-        let around = <[usize; 4]>::try_from(numbers("around")?)
+        let around = <[usize; 4]>::try_from(list("around")?)
             .map_err(|found| TractError::msg(format!("around: four numbers, not {found:?}")))?;
         let new = Self {
-            numbers: of,
+            numbers,
             inputs: node.get_attr("inputs")?,
             outputs: node.get_attr("outputs")?,
             groups: node.get_attr("groups")?,

@@ -8,6 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::{Data, Node, Operator};
+use crate::onnx::Numbers;
 use mien_kernel::{Activation, Finish, Isa, Lines, PackedMatrix, PackedWeight, floats, product};
 
 /// x [.., inputs] -> [.., outputs].
@@ -18,13 +19,6 @@ pub(super) struct Linear {
     outputs: usize,
     residual: bool,
     activation: Activation,
-}
-
-/// What is multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    Bytes,
-    Floats,
 }
 
 impl Linear {
