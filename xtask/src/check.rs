@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Need};
-use crate::steps::{cargo, mien, mien_train, root, run, target};
+use crate::steps::{assets, cargo, mien, mien_train, root, run, target};
 
 /// `cargo xtask test`: arguments are handed to `cargo test`.
 pub(crate) fn test(rest: &[String]) -> Result<()> {
@@ -21,6 +21,8 @@ pub(crate) fn check() -> Result<()> {
     run("env", &["RUSTDOCFLAGS=-D warnings", &cargo(), "doc", "--release", "--locked", "--workspace", "--no-deps"])
 }
 
+/// A recorded voice of Debian's alsa-utils.
+const SPEECH: &str = "/usr/share/sounds/alsa/Front_Center.wav";
 /// Seed of the formula weights that [`onnx`] checks.
 const SEED: &str = "7";
 
@@ -103,6 +105,24 @@ pub(crate) fn bench_rivals(rest: &[String]) -> Result<()> {
     run(&bench, &["write", &folder])?;
     let script = ["tests/reference/bench_rivals.py".into(), bench, folder];
     run(&python, &[&script, rest].concat())
+}
+
+/// `cargo xtask bench-chain FILL.PY [--rounds N] [--threads N] [--tokens N]`: a bundle at true size, encoders in bytes and a
+/// language model of Vicuna-7B's shape in Q4_0: how fast the latter is, and the whole chain beside transformers and PyTorch.
+/// Writes 10 GB below the target folder, for a moment 24, and needs 18 GB of memory.
+pub(crate) fn bench_chain(rest: &[String]) -> Result<()> {
+    let [fill, more @ ..] = rest else { bail!("usage: cargo xtask bench-chain PATH/TO/fill.py [--rounds N]") };
+    setup::run(Need::Tests)?;
+    run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bins"])?;
+    let python = python(&["numpy", "torch", "safetensors", "transformers"])?;
+    let program = |name: &str| target().join("release").join(name).display().to_string();
+    let folder = target().join("bench-chain").display().to_string();
+    let face = assets().join("astronaut.png").display().to_string();
+    let [mien, train, llm] = ["mien", "mien-train", "true_llm"].map(program);
+    let script =
+        ["tests/reference/bench_chain.py", fill, &mien, &train, &llm, SPEECH, &face, &folder].map(str::to_owned);
+    run(&python, &[&script[..], more].concat())?;
+    run(&mien, &["bench", "--llm", "--bundle", &target().join("bench-chain/bundle").display().to_string()])
 }
 
 /// `cargo xtask test-aarch64`: the encoders' arithmetic on an emulated processor with NEON and its dot products.

@@ -28,6 +28,7 @@ cargo xtask COMMAND
   device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
   bench-train   time a training step against PyTorch's (Python, from PyPI); options: --batch --rows --steps --rounds
   bench-rivals  WavLM-Large and MA-Net in mien and in onnxruntime, f32 and int8, as one table (Python, from PyPI); --quick
+  bench-chain F  the language model and the whole chain at true size beside PyTorch (Python, from PyPI); F: the reference fill.py
   test-aarch64  the tests of the encoders' arithmetic, built for aarch64 and run in an emulator
   check-cuda    build the workstation's program with CUDA (no toolkit needed) and list the cards that it finds
   planted-table Table I's rows on a synthetic corpus over five seeds, as a table: --corpus SEED --seeds LIST --out FOLDER
@@ -51,6 +52,7 @@ fn main() -> Result<()> {
         Some("device-test") => device_test::device_test(&rest),
         Some("bench-train") => check::bench_train(&rest),
         Some("bench-rivals") => check::bench_rivals(&rest),
+        Some("bench-chain") => check::bench_chain(&rest),
         Some("test-aarch64") => check::aarch64(),
         Some("check-cuda") => check::cuda(),
         Some("planted-table") => planted::planted_table(&rest),

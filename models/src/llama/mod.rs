@@ -15,6 +15,7 @@ mod raw;
 mod raw_quantise;
 mod settings;
 mod simulate;
+mod speed;
 mod states;
 mod text;
 
@@ -24,4 +25,5 @@ pub use model::{CancelHandle, Llama};
 pub use quantise::{QuantisedGguf, QuantisedType, quantise_gguf};
 pub use settings::{CachePrecision, LlamaSettings};
 pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};
+pub use speed::LlamaTime;
 pub use states::LayerSet;

@@ -44,7 +44,7 @@ impl CancelHandle {
 }
 
 impl Llama {
-    /// Checks `path` against `requirement`, loads it (weights are memory-mapped) and allocates a context.
+    /// Checks `path` against `requirement`, loads it (float weights are memory-mapped) and allocates a context.
     ///
     /// # Errors
     /// What [`GgufHeader::read`], [`GgufHeader::check`] and [`GgufHeader::check_weights`] raise; Config for settings
@@ -59,10 +59,12 @@ impl Llama {
             log::warn!("{warning}");
         }
         let all_checked = header.check_weights()?;
+        // llama.cpp lays quantised weights out anew for the processor; a map of the file beside them would be held twice.
+        let mapped = header.first_quantised().is_none();
         drop(header);
         let failed =
             |action| move |reason| ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) };
-        let model = RawModel::load(path, settings.gpu_layers, !all_checked).map_err(failed("load a model"))?;
+        let model = RawModel::load(path, settings.gpu_layers, mapped, !all_checked).map_err(failed("load a model"))?;
         let shape = checked.shape;
         let expected = [shape.embedding_length, shape.block_count, shape.vocab_size];
         let (width, blocks, tokens) = model.sizes();

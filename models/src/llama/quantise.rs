@@ -111,8 +111,7 @@ fn width(header: &GgufHeader) -> usize {
 
 /// Rounding what was rounded loses twice, and llama.cpp refuses it after having read half of the file.
 fn refuse_quantised(header: &GgufHeader, path: &Path) -> Result<()> {
-    let quantised = |name: &str| !matches!(name, "F32" | "F16" | "BF16");
-    match header.tensors().iter().find(|tensor| quantised(tensor.element_name())) {
+    match header.first_quantised() {
         None => Ok(()),
         Some(tensor) => Err(ModelError::Gguf {
             path: path.into(),

@@ -111,9 +111,9 @@ impl Drop for RawModel {
 }
 
 impl RawModel {
-    /// Loads a file that has been checked; weights are memory-mapped, and with `check_weights` looked
+    /// Loads a file that has been checked; weights are memory-mapped where `mapped`, and with `check_weights` looked
     /// through for NaN. With no GPU layer, no device is used at all.
-    pub(super) fn load(path: &Path, gpu_layers: u32, check_weights: bool) -> Result<Self, String> {
+    pub(super) fn load(path: &Path, gpu_layers: u32, mapped: bool, check_weights: bool) -> Result<Self, String> {
         start();
         let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "the path holds a NUL byte")?;
         let mut no_devices = [null_mut()];
@@ -124,6 +124,7 @@ impl RawModel {
             let mut parameters = sys::llama_model_default_params();
             parameters.n_gpu_layers = i32::try_from(gpu_layers).unwrap_or(i32::MAX);
             parameters.check_tensors = check_weights;
+            parameters.load_mode = if mapped { sys::LLAMA_LOAD_MODE_AUTO } else { sys::LLAMA_LOAD_MODE_NONE };
             if gpu_layers == 0 {
                 parameters.devices = no_devices.as_mut_ptr();
             }

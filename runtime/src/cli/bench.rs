@@ -11,7 +11,10 @@ use super::demo::{portrait, speech};
 use super::output::{self, Failure};
 use super::score::warn_untrained;
 use super::table::Table;
-use super::{EngineArgs, bench_live};
+use super::{EngineArgs, bench_live, bench_llm};
+
+/// Counted runs where none are asked for.
+const RUNS: u32 = 20;
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
@@ -24,9 +27,9 @@ pub(crate) struct BenchArgs {
     /// Length of the utterance in seconds
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
-    /// Counted runs, after one that is not counted
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    runs: u32,
+    /// Counted runs, after one that is not counted [default: 20; with --llm 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) runs: Option<u32>,
     /// Measure without the language model
     #[arg(long)]
     pub(super) no_llm: bool,
@@ -37,6 +40,15 @@ pub(crate) struct BenchArgs {
     /// Utterances each way
     #[arg(long, requires = "live", value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) utterances: u32,
+    /// How fast the language model reads and writes, with hidden states read and without
+    #[arg(long, conflicts_with_all = ["seconds", "operators", "live", "no_llm", "speech", "face"])]
+    llm: bool,
+    /// Tokens of the prompt
+    #[arg(long, requires = "llm", value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    pub(super) prompt: u32,
+    /// Tokens to generate
+    #[arg(long, requires = "llm", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    pub(super) tokens: u32,
     /// Split WavLM's time by the engine's operators
     #[arg(long)]
     operators: bool,
@@ -50,6 +62,9 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if args.live {
         return bench_live::run(args);
+    }
+    if args.llm {
+        return bench_llm::run(args);
     }
     let speech = speech(args.speech.as_deref())?;
     let face = match &args.face {
@@ -66,7 +81,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         speech: &speech,
         face: face.as_deref(),
         seconds: args.seconds,
-        runs: args.runs,
+        runs: args.runs.unwrap_or(RUNS),
         with_llm,
         operators: args.operators,
     };
@@ -99,7 +114,6 @@ fn print(report: &BenchReport, threads: u16) -> Result<(), Failure> {
     }
     stages.print()?;
     output::line("")?;
-    let mebibytes = |bytes: Option<u64>| bytes.map_or("unknown".into(), |b| format!("{} MiB", b >> 20));
     output::line(&format!(
         "memory after loading {}, peak {}",
         mebibytes(report.loaded_bytes),
@@ -119,4 +133,9 @@ fn print(report: &BenchReport, threads: u16) -> Result<(), Failure> {
         operators.print()?;
     }
     Ok(())
+}
+
+/// A number of bytes to be read by people.
+pub(super) fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or("unknown".into(), |b| format!("{} MiB", b >> 20))
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_live;
+mod bench_llm;
 mod bundle;
 mod config;
 mod demo;

@@ -2,7 +2,7 @@
 
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::llama::{CancelHandle, LayerSet, Llama, LlamaRequirement, LlamaSettings};
+use mien_models::llama::{CancelHandle, LayerSet, Llama, LlamaRequirement, LlamaSettings, LlamaTime};
 use mien_models::projector::Projector;
 use mien_models::tensor::Tensor;
 
@@ -39,7 +39,11 @@ impl Reading {
 }
 
 impl Reader {
-    pub(super) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
+    /// Loads the language model of a verified bundle, and the projector in front of it.
+    ///
+    /// # Errors
+    /// As [`super::Networks::open`].
+    pub(crate) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         let manifest = bundle.manifest();
         let Some(llm) = &manifest.llm else {
             return Err(RuntimeError::Request {
@@ -103,6 +107,13 @@ impl Reader {
             (TextInput::Simulate, Some(last)) => self.simulated(last),
             (TextInput::Simulate, None) | (TextInput::Absent, _) => Ok(Reading::absent(self.manifest.fusion.text)),
         }
+    }
+
+    /// Times `prompt` tokens and `generated` ones, with the states read that the method reads, or with `states` false none.
+    pub(crate) fn time(&mut self, prompt: usize, generated: usize, states: bool) -> Result<LlamaTime> {
+        let read = |layers| states.then_some(layers);
+        let (text, simulated) = (read(&self.text_layers), read(&self.simulated_layers));
+        self.llama.time(prompt, generated, text, simulated).map_err(RuntimeError::stage("language model"))
     }
 
     fn real(&mut self, transcript: &str) -> Result<Reading> {

@@ -131,6 +131,11 @@ impl GgufHeader {
     pub fn tensors(&self) -> &[TensorInfo] {
         &self.tensors
     }
+
+    /// The first tensor whose elements are not plain floats.
+    pub(in crate::llama) fn first_quantised(&self) -> Option<&TensorInfo> {
+        self.tensors.iter().find(|tensor| !matches!(tensor.element_name(), "F32" | "F16" | "BF16"))
+    }
 }
 
 /// A refusal of a file that begins with something else.
