@@ -85,9 +85,7 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
 pub fn build(config: &FusionConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
     config.validate()?;
     let mut graph = Graph::create(path, MODEL)?;
-    for (key, value) in contract(config).description {
-        graph.describe(key, value);
-    }
+    graph.describe(contract(config).description);
     let mut builder = Builder::new(graph, tensors);
     builder.network(config)?;
     builder.graph.finish()

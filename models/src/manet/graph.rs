@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::blocks::{Builder, ConvShape};
 use super::layout::{QUADRANTS, common, global, local};
+use super::maps::{Builder, Convolution, Maps, RELU};
 use super::parameters::WIDE_KERNEL;
+use super::standard::Standard;
 use super::{FACE_CHANNELS, FACE_SIDE, MAP_SIDE, MODEL, ManetConfig};
 use crate::Result;
 use crate::engine::{GraphContract, TensorContract, described};
@@ -40,30 +41,46 @@ pub fn contract(config: &ManetConfig) -> GraphContract {
 /// [`crate::ModelError::Config`] for sizes that cannot be, [`crate::ModelError::Io`], the errors of
 /// [`NamedTensors::get`], and [`crate::ModelError::Contract`] for a negative variance.
 pub fn build(config: &ManetConfig, tensors: &NamedTensors, path: &Path) -> Result<()> {
+    write(config, tensors, Standard, path)
+}
+
+/// Writes the network in `operators`.
+pub(super) fn write<O>(config: &ManetConfig, tensors: &NamedTensors, operators: O, path: &Path) -> Result<()>
+where
+    for<'a> Builder<'a, O>: Maps,
+{
     config.validate()?;
     let mut graph = Graph::create(path, MODEL)?;
-    for (key, value) in contract(config).description {
-        graph.describe(key, value);
-    }
-    let mut builder = Builder::new(graph, tensors);
+    graph.describe(contract(config).description);
+    let mut builder = Builder { graph, tensors, operators };
     builder.network(config)?;
     builder.graph.finish()
 }
 
-impl Builder<'_> {
+impl<O> Builder<'_, O>
+where
+    Self: Maps,
+{
     fn network(&mut self, config: &ManetConfig) -> Result<()> {
         let batch = Dim::Named(BATCH);
         let side = Dim::Fixed(FACE_SIDE);
         let face = self.graph.input("face", Dtype::F32, &[batch, Dim::Fixed(FACE_CHANNELS), side, side]);
-        let stem = ConvShape { inputs: FACE_CHANNELS, outputs: config.width, kernel: WIDE_KERNEL, stride: 2 };
-        let x = self.conv("conv1", "bn1", &face, stem)?;
-        let x = self.graph.relu(&x);
-        let x = self.graph.max_pool(&x, 3, 2, 1);
+        let x = self.map_of_face(&face);
+        let stem = Convolution {
+            name: "conv1",
+            norm: "bn1",
+            inputs: FACE_CHANNELS,
+            outputs: config.width,
+            kernel: WIDE_KERNEL,
+            stride: 2,
+        };
+        let x = self.conv(stem, &x, RELU)?;
+        let x = self.max_pool(&x, 3, 2, 1);
         let map = self.stages(&common(config), &x)?;
 
         let local = self.local_branch(config, &map)?;
         let whole = self.stages(&global(config), &map)?;
-        let whole = self.graph.mean(&whole, &[2, 3], false);
+        let whole = self.graph.mean(&whole, &Self::PLACES, false);
         let embedding = self.graph.concat(&[&local, &whole], -1);
         let logits_1 = self.linear("fc_1", &local, config.branch(), config.classes)?;
         let logits_2 = self.linear("fc_2", &whole, config.branch(), config.classes)?;
@@ -78,14 +95,15 @@ impl Builder<'_> {
     /// Mean over the four quadrants' maps, [N, 8 width]; equal in size, so it is the mean of their means.
     fn local_branch(&mut self, config: &ManetConfig, map: &Value) -> Result<Value> {
         let half = MAP_SIDE / 2;
+        let [vertical, horizontal] = Self::PLACES;
         let mut sum: Option<Value> = None;
         for q in 0..QUADRANTS {
             // Reading order: top left, top right, bottom left, bottom right.
             let (top, left) = (half * (q as i64 / 2), half * (q as i64 % 2));
-            let quadrant = self.graph.slice(map, 2, top, top + half);
-            let quadrant = self.graph.slice(&quadrant, 3, left, left + half);
+            let quadrant = self.graph.slice(map, vertical, top, top + half);
+            let quadrant = self.graph.slice(&quadrant, horizontal, left, left + half);
             let features = self.stages(&local(config, q), &quadrant)?;
-            let mean = self.graph.mean(&features, &[2, 3], false);
+            let mean = self.graph.mean(&features, &Self::PLACES, false);
             sum = Some(match sum {
                 None => mean,
                 Some(sum) => self.graph.add(&sum, &mean),

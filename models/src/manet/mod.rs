@@ -6,17 +6,20 @@
 mod attention;
 mod blocks;
 mod config;
+mod fused;
 mod graph;
 mod layout;
+mod maps;
 mod parameters;
-mod quantised;
 mod session;
+mod standard;
 
+pub use crate::onnx::FloatLayers;
 pub use config::ManetConfig;
+pub use fused::{build_fused, build_quantised, byte_layers};
 pub use graph::{build, contract};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, recognise};
-pub use quantised::{FloatLayers, build_fused, build_quantised, byte_layers};
 pub use session::{Manet, ManetOutput};
 
 /// The network's name in messages.

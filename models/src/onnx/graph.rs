@@ -96,9 +96,10 @@ impl Graph {
         Ok(Self { path: path.to_owned(), graph, description, weights, names, scope, own_operators: false })
     }
 
-    /// Says `value` of the network under `key`, in the file's metadata. Runtimes ignore it; a key is given once.
-    pub fn describe(&mut self, key: &str, value: impl Into<String>) {
-        self.description.push(pb::StringStringEntryProto { key: key.into(), value: value.into() });
+    /// Says each value of the network under its key, in the file's metadata. Runtimes ignore it; a key is given once.
+    pub fn describe(&mut self, entries: impl IntoIterator<Item = (&'static str, String)>) {
+        let entry = |(key, value): (&str, String)| pb::StringStringEntryProto { key: key.into(), value };
+        self.description.extend(entries.into_iter().map(entry));
     }
 
     /// Runs `build` with `name.` before every node's and constant's name, so that a profile or an error can be read.

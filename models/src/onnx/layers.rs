@@ -2,6 +2,7 @@
 
 use super::graph::{Attr, Graph, Value};
 use crate::Result;
+use mien_kernel::Activation;
 
 impl Graph {
     /// `x W^T + b` on the last axis; `weight` [out, in] as PyTorch stores it, written transposed as [in, out].
@@ -43,6 +44,15 @@ impl Graph {
     /// max(x, 0).
     pub fn relu(&mut self, x: &Value) -> Value {
         self.node("Relu", &[x], &[])
+    }
+
+    /// The activation of `x`, as operators of its own.
+    pub fn activation(&mut self, x: Value, activation: Activation) -> Value {
+        match activation {
+            Activation::None => x,
+            Activation::Relu => self.relu(&x),
+            Activation::Gelu => self.gelu(&x),
+        }
     }
 
     /// Matrix product over the last two axes.

@@ -6,10 +6,13 @@
 mod convolution;
 mod graph;
 mod layers;
+mod numbers;
 mod own;
 mod weights;
 
 pub use convolution::{BatchNorm, Conv2d};
 pub use graph::{Attr, Dim, Dtype, Graph, Value};
+pub(crate) use numbers::ByteLayers;
+pub use numbers::{FloatLayers, Numbers};
 pub(crate) use own::channels_last;
-pub use own::{AttentionConstants, FusedConvolution, LayerNorm, Numbers};
+pub use own::{AttentionConstants, FusedConvolution, LayerNorm};

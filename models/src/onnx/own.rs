@@ -1,6 +1,7 @@
 //! Nodes of this project's own operators ([`crate::engine`]), which no other runtime knows.
 
 use super::graph::{Attr, Graph, Value};
+use super::numbers::Numbers;
 use crate::engine::operator::names;
 use crate::{ModelError, Result};
 use mien_kernel::weight::{GROUP, LANES, pack, quantise_weights};
@@ -15,15 +16,6 @@ pub struct LayerNorm<'a> {
     pub bias: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
-}
-
-/// What a product multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbers {
-    /// Weights as signed bytes with a scale for each output, what they meet as bytes scaled while the graph runs.
-    Bytes,
-    /// `f32`.
-    Floats,
 }
 
 /// A convolution, channels last, with what follows it.

@@ -20,9 +20,7 @@ pub fn build(config: &ProjectorConfig, tensors: &NamedTensors, path: &Path) -> R
     let ProjectorConfig { hidden, llm_width, .. } = *config;
     let width = config.input_width();
     let mut g = Graph::create(path, "projector")?;
-    for (key, value) in contract(config).description {
-        g.describe(key, value);
-    }
+    g.describe(contract(config).description);
     let frames = g.input("frames", Dtype::F32, &[Dim::Named("N"), Dim::Fixed(width)]);
     let inner = g.scoped("linear1", |g| {
         let weight = tensors.get("linear1.weight", &[hidden, width])?;

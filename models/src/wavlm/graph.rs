@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::attention::{attention, position_bias};
 use super::config::WavlmConfig;
-use super::convolution::{add_positions, feature_extractor};
-use super::parameters::affine;
+use super::layers::write;
+use super::standard::Standard;
 use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph, Value};
 use crate::tensor::NamedTensors;
@@ -28,18 +27,7 @@ const SAMPLES: Dim = Dim::Named("320*T+80");
 /// [`ModelError::Config`] for sizes or taps that do not fit, [`ModelError::Io`], and the errors of
 /// [`NamedTensors::get`].
 pub fn build(config: &WavlmConfig, tensors: &NamedTensors, taps: &[usize], path: &Path) -> Result<()> {
-    let (mut g, waveform) = start(config, taps, path)?;
-    let frames = feature_extractor(&mut g, config, tensors, &waveform)?;
-    let x = project(&mut g, config, tensors, &frames)?;
-    let mut x = add_positions(&mut g, config, tensors, &x)?;
-    let bias = position_bias(&mut g, config, tensors, &x)?;
-    let mut stream = vec![x.clone()];
-    for layer in 0..config.layers {
-        x = block(&mut g, config, tensors, layer, &x, &bias)?;
-        stream.push(x.clone());
-    }
-    let last = norm(&mut g, config, tensors, "encoder.layer_norm", config.hidden, &x)?;
-    finish(g, config, taps, &stream, &last)
+    write(config, tensors, taps, Standard, path)
 }
 
 /// The file with its description, and the waveform.
@@ -47,9 +35,7 @@ pub(super) fn start(config: &WavlmConfig, taps: &[usize], path: &Path) -> Result
     config.validate()?;
     check_taps(config, taps)?;
     let mut g = Graph::create(path, "wavlm")?;
-    for (key, value) in contract(config, taps).description {
-        g.describe(key, value);
-    }
+    g.describe(contract(config, taps).description);
     let waveform = g.input("waveform", Dtype::F32, &[Dim::Fixed(1), SAMPLES]);
     Ok((g, waveform))
 }
@@ -89,51 +75,4 @@ pub(super) fn check_taps(config: &WavlmConfig, taps: &[usize]) -> Result<()> {
 
 fn tap_name(tap: usize) -> String {
     format!("hidden.{tap}")
-}
-
-/// Layer norm over channels, then the map from [T, channels] to [T, hidden].
-fn project(g: &mut Graph, config: &WavlmConfig, tensors: &NamedTensors, frames: &Value) -> Result<Value> {
-    let WavlmConfig { hidden, conv_channels, .. } = *config;
-    let x = norm(g, config, tensors, "feature_projection.layer_norm", conv_channels, frames)?;
-    linear(g, tensors, "feature_projection.projection", [hidden, conv_channels], &x)
-}
-
-/// x + attention(norm(x)), then x + feed-forward(norm(x)).
-fn block(
-    g: &mut Graph,
-    config: &WavlmConfig,
-    tensors: &NamedTensors,
-    layer: usize,
-    x: &Value,
-    bias: &Value,
-) -> Result<Value> {
-    let WavlmConfig { hidden, intermediate, .. } = *config;
-    let name = format!("encoder.layers.{layer}");
-    let z = norm(g, config, tensors, &format!("{name}.layer_norm"), hidden, x)?;
-    let y = g.scoped(name.as_str(), |g| attention(g, config, tensors, layer, &z, bias))?;
-    let x = g.scoped(name.as_str(), |g| Ok(g.add(x, &y)))?;
-    let z = norm(g, config, tensors, &format!("{name}.final_layer_norm"), hidden, &x)?;
-    let y = linear(g, tensors, &format!("{name}.feed_forward.intermediate_dense"), [intermediate, hidden], &z)?;
-    let y = g.scoped(format!("{name}.feed_forward"), |g| Ok(g.gelu(&y)))?;
-    let y = linear(g, tensors, &format!("{name}.feed_forward.output_dense"), [hidden, intermediate], &y)?;
-    g.scoped(name.as_str(), |g| Ok(g.add(&x, &y)))
-}
-
-/// The norm `name`, its nodes and weights under that name.
-fn norm(
-    g: &mut Graph,
-    config: &WavlmConfig,
-    tensors: &NamedTensors,
-    name: &str,
-    width: usize,
-    x: &Value,
-) -> Result<Value> {
-    let (gain, bias) = affine(tensors, name, &[width])?;
-    g.scoped(name, |g| g.layer_norm(x, &gain, &bias, config.layer_norm_eps))
-}
-
-/// The affine map `name` of `shape` [out, in], its nodes and weights under that name.
-fn linear(g: &mut Graph, tensors: &NamedTensors, name: &str, shape: [usize; 2], x: &Value) -> Result<Value> {
-    let (weight, bias) = affine(tensors, name, &shape)?;
-    g.scoped(name, |g| g.linear(x, &weight, &bias, shape[1]))
 }

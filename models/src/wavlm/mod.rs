@@ -7,19 +7,21 @@
 
 mod attention;
 mod config;
-mod convolution;
+mod fused;
 mod graph;
+mod layers;
 mod library;
 mod parameters;
 pub mod position;
-mod quantised;
 mod session;
+mod standard;
 pub mod waveform;
 
+pub use crate::onnx::FloatLayers;
 pub use config::WavlmConfig;
+pub use fused::{build_fused, build_quantised, byte_layers};
 pub use graph::{build, contract};
 pub use library::{LibraryConfig, read};
 pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, positional_weight, recognise, spelled};
-pub use quantised::{FloatLayers, build_fused, build_quantised, byte_layers};
 pub use session::{Wavlm, WavlmFeatures, WavlmSession};

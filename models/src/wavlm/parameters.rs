@@ -165,7 +165,7 @@ fn is_original_release(name: &str) -> bool {
 }
 
 /// A weight and its bias.
-type Affine<'a> = (Cow<'a, [f32]>, Cow<'a, [f32]>);
+pub(super) type Affine<'a> = (Cow<'a, [f32]>, Cow<'a, [f32]>);
 
 /// Weight and bias of an affine map [out, in] or of a norm [width].
 pub(super) fn affine<'a>(tensors: &'a NamedTensors, name: &str, shape: &[usize]) -> Result<Affine<'a>> {
@@ -176,6 +176,12 @@ pub(super) fn affine<'a>(tensors: &'a NamedTensors, name: &str, shape: &[usize])
 
 fn positional_shape(config: &WavlmConfig) -> [usize; 3] {
     [config.hidden, config.hidden / config.conv_pos_groups, config.conv_pos_kernel]
+}
+
+/// Frames of zeros before and after those that the positional convolution meets. An even kernel padded by half on both sides
+/// makes one frame too many; the reference drops the last.
+pub(super) fn positional_padding(kernel: usize) -> [usize; 2] {
+    [kernel / 2, kernel / 2 - usize::from(kernel.is_multiple_of(2))]
 }
 
 /// Weight of the positional convolution [hidden, hidden / groups, kernel] with its weight norm multiplied out.
