@@ -6,6 +6,7 @@ use super::Isa;
 use super::float::{LANES, ROWS, Tile};
 use super::function::exp_of_negative;
 use super::isa::{Tiles, Work};
+use super::rows::for_rows;
 use super::threads::{for_blocks, threads};
 
 /// Numbers that are worked on side by side.
@@ -161,10 +162,13 @@ impl Head<'_, '_> {
         for (i, out) in out.chunks_mut(ROWS * width).enumerate() {
             let begin = i * ROWS;
             let count = out.len() / width;
-            let query = |r: usize| &projected[(begin + r) * 3 * hidden + head * width..][..width];
             for (column, keys) in keys.chunks_exact(LANES * width).enumerate() {
                 let to = Tile { numbers: &mut scores[column * LANES..], stride: columns, adds: false };
-                rows::<T>(count, query, keys, to);
+                for_rows!(
+                    count,
+                    r => &projected[(begin + r) * 3 * hidden + head * width..][..width],
+                    queries => T::product(queries, keys, LANES, to)
+                );
             }
             let mut sums = [0.0; ROWS];
             for (r, scores) in scores.chunks_exact_mut(columns).take(count).enumerate() {
@@ -172,9 +176,13 @@ impl Head<'_, '_> {
                 let gate = gate(attention, head, &stream[at * hidden + head * width..][..width]);
                 sums[r] = weigh(scores, frames, gate, &bias[frames - 1 - at..][..columns]);
             }
-            let weights = |r: usize| &scores[r * columns..][..frames];
             for (part, values) in values.chunks_exact(LANES * frames).enumerate() {
-                rows::<T>(count, weights, values, Tile { numbers: &mut tile, stride: LANES, adds: false });
+                let to = Tile { numbers: &mut tile, stride: LANES, adds: false };
+                for_rows!(
+                    count,
+                    r => &scores[r * columns..][..frames],
+                    weights => T::product(weights, values, LANES, to)
+                );
                 let kept = LANES.min(width - part * LANES);
                 let tiles = tile.as_chunks::<LANES>().0.iter().zip(&sums);
                 for ((tile, sum), out) in tiles.zip(out.chunks_exact_mut(width)) {
@@ -183,19 +191,6 @@ impl Head<'_, '_> {
                 }
             }
         }
-    }
-}
-
-/// `count` rows times a panel of [`LANES`] columns.
-#[inline(always)]
-fn rows<'a, T: Tiles>(count: usize, row: impl Fn(usize) -> &'a [f32], panel: &[f32], out: Tile<'_>) {
-    match count {
-        6 => T::product([row(0), row(1), row(2), row(3), row(4), row(5)], panel, LANES, out),
-        5 => T::product([row(0), row(1), row(2), row(3), row(4)], panel, LANES, out),
-        4 => T::product([row(0), row(1), row(2), row(3)], panel, LANES, out),
-        3 => T::product([row(0), row(1), row(2)], panel, LANES, out),
-        2 => T::product([row(0), row(1)], panel, LANES, out),
-        _ => T::product([row(0)], panel, LANES, out),
     }
 }
 

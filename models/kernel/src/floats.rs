@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Isa;
+use super::block::{Block, Product, rows_of_block};
 use super::finish::Finish;
 use super::float::{LANES, ROWS, Tile};
 use super::isa::{Tiles, Work};
 use super::product::Lines;
-use super::threads::{for_blocks, threads};
+use super::rows::for_rows;
 
 /// Most inputs that are multiplied before the next part: their weights stay in a core's second cache.
 const PART: usize = 1024;
@@ -78,36 +79,19 @@ pub fn pack(weights: &[f32], outputs: usize) -> Vec<f32> {
 /// # Panics
 /// When the sizes do not fit.
 pub fn product(x: &[f32], lines: Lines, matrix: &PackedMatrix, finish: Finish<'_>, out: &mut [f32], isa: Isa) {
-    let rows = lines.count();
-    assert_eq!(out.len(), rows * matrix.outputs, "the product's size");
-    finish.check(rows, matrix.outputs);
-    if rows == 0 {
-        return;
-    }
-    let block = rows.div_ceil(threads()).min(BLOCK).next_multiple_of(ROWS);
-    for_blocks(out, block * matrix.outputs, |i, out| {
-        isa.run(Block { x, lines, matrix, finish, first: i * block, out })
-    });
+    let block = rows_of_block(lines.count(), BLOCK, ROWS);
+    Product { x, lines, weights: matrix, finish }.run(block, matrix.outputs, out, isa);
 }
 
-struct Block<'a, 'o> {
-    x: &'a [f32],
-    lines: Lines,
-    matrix: &'a PackedMatrix,
-    finish: Finish<'a>,
-    first: usize,
-    out: &'o mut [f32],
-}
-
-impl Work for Block<'_, '_> {
+impl Work for Block<'_, '_, &[f32], &PackedMatrix> {
     type Output = ();
 
     #[inline(always)]
     fn run<T: Tiles>(self) {
-        let Self { x, lines, matrix, finish, first, out } = self;
+        let Self { product: Product { x, lines, weights: matrix, finish }, first, out } = self;
         let PackedMatrix { outputs, segments, segment, .. } = *matrix;
         let rows = out.len() / outputs;
-        let begins: Vec<usize> = (first..first + rows).map(|r| lines.begin(r)).collect();
+        let begins = lines.begins(first, rows);
         let mut sums = vec![0.0; rows.next_multiple_of(ROWS) * LANES];
         let panels = (*matrix.panels).as_ref().chunks_exact(segments * segment * LANES);
         for (p, panel) in panels.enumerate() {
@@ -119,15 +103,11 @@ impl Work for Block<'_, '_> {
                     for tile in (0..rows).step_by(ROWS) {
                         let numbers = &mut sums[tile * LANES..(tile + ROWS) * LANES];
                         let to = Tile { numbers, stride: LANES, adds: s + from > 0 };
-                        let row = |i: usize| &x[begins[tile + i] + at..][..length];
-                        match rows - tile {
-                            1 => T::product([row(0)], weights, LANES, to),
-                            2 => T::product([row(0), row(1)], weights, LANES, to),
-                            3 => T::product([row(0), row(1), row(2)], weights, LANES, to),
-                            4 => T::product([row(0), row(1), row(2), row(3)], weights, LANES, to),
-                            5 => T::product([row(0), row(1), row(2), row(3), row(4)], weights, LANES, to),
-                            _ => T::product([row(0), row(1), row(2), row(3), row(4), row(5)], weights, LANES, to),
-                        }
+                        for_rows!(
+                            rows - tile,
+                            i => &x[begins[tile + i] + at..][..length],
+                            rows => T::product(rows, weights, LANES, to)
+                        );
                     }
                 }
             }

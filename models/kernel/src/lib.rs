@@ -11,6 +11,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod attention;
+mod block;
 pub mod finish;
 mod float;
 pub mod floats;
@@ -21,6 +22,7 @@ pub mod isa;
 pub mod normalise;
 pub mod product;
 pub mod quantise;
+mod rows;
 mod threads;
 pub mod weight;
 

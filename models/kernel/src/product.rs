@@ -1,11 +1,13 @@
 //! Rows of bytes times packed weights, with what follows the product in the same pass.
 
 use super::Isa;
+use super::block::{Block, Product, rows_of_block};
 use super::finish::Finish;
 use super::integer::{LANES, ROWS, Window};
 use super::isa::{Tiles, Work};
 use super::quantise::{Quantised, RowScale, Rows};
-use super::threads::{for_blocks, threads};
+use super::rows::for_rows;
+use super::threads::for_blocks;
 use super::weight::{PackedWeight, Panel};
 
 /// Bytes of rows that a block should not exceed, so that they stay in a core's second cache beside a panel.
@@ -37,9 +39,9 @@ impl Lines {
         self.lines * self.rows
     }
 
-    #[inline(always)]
-    pub(super) fn begin(&self, row: usize) -> usize {
-        row / self.rows * self.stride + row % self.rows * self.step
+    /// Where the rows from `first` on begin. Worked out once: a division for each row of each panel would show.
+    pub(super) fn begins(&self, first: usize, rows: usize) -> Vec<usize> {
+        (first..first + rows).map(|row| row / self.rows * self.stride + row % self.rows * self.step).collect()
     }
 }
 
@@ -58,15 +60,10 @@ pub fn product<'a>(
     isa: Isa,
 ) {
     let x = x.into();
-    let (rows, outputs) = (lines.count(), weight.outputs());
-    if rows == 0 {
-        return;
-    }
+    let rows = lines.count();
     assert!(x.scales.len() == 1 || x.scales.len() == rows, "{} scales for {rows} rows", x.scales.len());
-    assert_eq!(out.len(), rows * outputs, "the product's size");
-    finish.check(rows, outputs);
     let block = block(rows, weight.inputs());
-    for_blocks(out, block * outputs, |i, out| isa.run(Block { x, lines, weight, finish, first: i * block, out }));
+    Product { x, lines, weights: weight, finish }.run(block, weight.outputs(), out, isa);
 }
 
 /// As [`product`] for rows of `width` floats: each block's rows become bytes, with a scale for each, on the thread that
@@ -87,61 +84,36 @@ pub fn linear(x: &[f32], width: usize, weight: &PackedWeight, finish: Finish<'_>
         let bytes = Quantised::by_row(&x[first * width..(first + rows) * width], width, inputs, isa);
         let residual = finish.residual.get(first * outputs..(first + rows) * outputs).unwrap_or_default();
         let finish = Finish { residual, ..finish };
-        isa.run(Block { x: (&bytes).into(), lines: Lines::matrix(rows, inputs), weight, finish, first: 0, out });
+        let product = Product { x: Rows::from(&bytes), lines: Lines::matrix(rows, inputs), weights: weight, finish };
+        isa.run(Block { product, first: 0, out });
     });
 }
 
 /// Rows of a block of `rows` rows of `inputs` bytes.
 fn block(rows: usize, inputs: usize) -> usize {
-    let within = BLOCK_BYTES / inputs.max(1);
-    rows.div_ceil(threads()).min(within.max(4 * ROWS)).next_multiple_of(ROWS)
+    rows_of_block(rows, (BLOCK_BYTES / inputs.max(1)).max(4 * ROWS), ROWS)
 }
 
-/// Some rows of a product.
-struct Block<'a, 'o> {
-    x: Rows<'a>,
-    lines: Lines,
-    weight: &'a PackedWeight,
-    finish: Finish<'a>,
-    first: usize,
-    out: &'o mut [f32],
-}
-
-impl Work for Block<'_, '_> {
+impl Work for Block<'_, '_, Rows<'_>, &PackedWeight> {
     type Output = ();
 
     #[inline(always)]
     fn run<T: Tiles>(self) {
-        let Self { x, lines, weight, finish, first, out } = self;
+        let Self { product: Product { x, lines, weights: weight, finish }, first, out } = self;
         let outputs = weight.outputs();
         let window = Window { segments: weight.segments(), segment: weight.segment(), stride: lines.segment };
         let span = window.span();
-        // Worked out once: a division for each row of each panel would show.
-        let begins: Vec<usize> = (first..first + out.len() / outputs).map(|r| lines.begin(r)).collect();
-        let row = |r: usize| &x.bytes[begins[r - first]..][..span];
+        let begins = lines.begins(first, out.len() / outputs);
         let mut sums = [[0; LANES]; ROWS];
         for (p, panel) in weight.panels().enumerate() {
             for (tile, out) in out.chunks_mut(ROWS * outputs).enumerate() {
                 let r = first + tile * ROWS;
                 let count = out.len() / outputs;
-                match count {
-                    6 => T::dot(
-                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4), row(r + 5)],
-                        window,
-                        panel.weights,
-                        &mut sums,
-                    ),
-                    5 => T::dot(
-                        [row(r), row(r + 1), row(r + 2), row(r + 3), row(r + 4)],
-                        window,
-                        panel.weights,
-                        &mut sums,
-                    ),
-                    4 => T::dot([row(r), row(r + 1), row(r + 2), row(r + 3)], window, panel.weights, &mut sums),
-                    3 => T::dot([row(r), row(r + 1), row(r + 2)], window, panel.weights, &mut sums),
-                    2 => T::dot([row(r), row(r + 1)], window, panel.weights, &mut sums),
-                    _ => T::dot([row(r)], window, panel.weights, &mut sums),
-                }
+                for_rows!(
+                    count,
+                    i => &x.bytes[begins[tile * ROWS + i]..][..span],
+                    rows => T::dot(rows, window, panel.weights, &mut sums)
+                );
                 let mut y = [[0.0; LANES]; ROWS];
                 for i in 0..count {
                     let scale = x.scales[if x.scales.len() == 1 { 0 } else { r + i }];

@@ -46,6 +46,7 @@ fn inputs<const M: usize>(rows: &[&[f32]; M], matrix: &[f32], stride: usize, out
 mod tests {
     use super::super::Isa;
     use super::super::isa::{Tiles, Work};
+    use super::super::rows::for_rows;
     use super::*;
 
     /// Rows, matrix, its stride, and what the sums begin with.
@@ -61,13 +62,7 @@ mod tests {
             let mut numbers = vec![0.0; ROWS * STRIDE];
             numbers.fill(self.3);
             let out = Tile { numbers: &mut numbers, stride: STRIDE, adds: self.3 != 0.0 };
-            let row = |i: usize| rows[i].as_slice();
-            match rows.len() {
-                1 => T::product([row(0)], matrix, stride, out),
-                2 => T::product([0, 1].map(row), matrix, stride, out),
-                5 => T::product([0, 1, 2, 3, 4].map(row), matrix, stride, out),
-                _ => T::product([0, 1, 2, 3, 4, 5].map(row), matrix, stride, out),
-            }
+            for_rows!(rows.len(), i => rows[i].as_slice(), rows => T::product(rows, matrix, stride, out));
             numbers.chunks(STRIDE).map(|row| std::array::from_fn(|n| row[n])).collect()
         }
     }

@@ -69,6 +69,7 @@ pub(super) trait IntegerTile {
 mod tests {
     use super::super::Isa;
     use super::super::isa::{Tiles, Work};
+    use super::super::rows::for_rows;
     use super::*;
 
     struct Dot<'a>(&'a [Vec<u8>], Window, &'a [i8]);
@@ -80,15 +81,7 @@ mod tests {
         fn run<T: Tiles>(self) -> Self::Output {
             let Self(rows, window, panel) = self;
             let mut sums = [[0; LANES]; ROWS];
-            let row = |i: usize| rows[i].as_slice();
-            match rows.len() {
-                1 => T::dot([row(0)], window, panel, &mut sums),
-                2 => T::dot([0, 1].map(row), window, panel, &mut sums),
-                3 => T::dot([0, 1, 2].map(row), window, panel, &mut sums),
-                4 => T::dot([0, 1, 2, 3].map(row), window, panel, &mut sums),
-                5 => T::dot([0, 1, 2, 3, 4].map(row), window, panel, &mut sums),
-                _ => T::dot([0, 1, 2, 3, 4, 5].map(row), window, panel, &mut sums),
-            }
+            for_rows!(rows.len(), i => rows[i].as_slice(), rows => T::dot(rows, window, panel, &mut sums));
             let weights = |n: usize| panel.chunks(GROUP * LANES).flat_map(move |g| &g[n * GROUP..][..GROUP]);
             let total = |n: usize| weights(n).map(|w| i64::from(*w)).sum::<i64>();
             let whole =
