@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use super::float::FloatTile;
+use super::half::HalfTile;
 use super::integer::IntegerTile;
-use super::{float, integer};
+use super::{float, half, integer};
 
 /// An instruction set that this processor has; values exist for those alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Isa(Set);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512Halves,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     #[cfg(target_arch = "x86_64")]
@@ -26,8 +29,8 @@ enum Set {
 }
 
 /// The tiles of an instruction set.
-pub(super) trait Tiles: IntegerTile + FloatTile {}
-impl<T: IntegerTile + FloatTile> Tiles for T {}
+pub(super) trait Tiles: IntegerTile + FloatTile + HalfTile {}
+impl<T: IntegerTile + FloatTile + HalfTile> Tiles for T {}
 
 /// Work that is compiled once for each instruction set. `run` must be `#[inline(always)]`, or it is compiled for none.
 pub(super) trait Work {
@@ -53,6 +56,9 @@ impl Isa {
         {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni") && has!("fma") {
+                if has!("avx512bf16") {
+                    found.push(Set::Avx512Halves);
+                }
                 found.push(Set::Avx512Vnni);
             }
             if has!("avx2") && has!("fma") && has!("avxvnni") {
@@ -82,6 +88,9 @@ impl Isa {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a value of an instruction set exists only after its features were found on this processor.
+            Set::Avx512Halves => unsafe { avx512_halves(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Set::Avx512Vnni => unsafe { avx512_vnni(work) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
@@ -92,7 +101,7 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
             Set::NeonDot => unsafe { neon_dot(work) },
-            Set::Plain => work.run::<Both<integer::Plain, float::Plain>>(),
+            Set::Plain => work.run::<All<integer::Plain, float::Plain, half::Plain>>(),
         }
     }
 }
@@ -100,6 +109,8 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Halves => "AVX-512 VNNI and BF16",
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => "AVX-512 VNNI",
             #[cfg(target_arch = "x86_64")]
@@ -119,10 +130,10 @@ impl fmt::Debug for Isa {
     }
 }
 
-/// Integer tiles of one kind with float tiles of another.
-struct Both<I, F>(std::marker::PhantomData<(I, F)>);
+/// Integer tiles, float tiles and tiles of halves, each of a kind.
+struct All<I, F, H>(std::marker::PhantomData<(I, F, H)>);
 
-impl<I: IntegerTile, F> IntegerTile for Both<I, F> {
+impl<I: IntegerTile, F, H> IntegerTile for All<I, F, H> {
     const OFFSET: i32 = I::OFFSET;
 
     #[inline(always)]
@@ -136,33 +147,53 @@ impl<I: IntegerTile, F> IntegerTile for Both<I, F> {
     }
 }
 
-impl<I, F: FloatTile> FloatTile for Both<I, F> {
+impl<I, F: FloatTile, H> FloatTile for All<I, F, H> {
     #[inline(always)]
     fn product<const M: usize>(rows: [&[f32]; M], matrix: &[f32], stride: usize, out: float::Tile<'_>) {
         F::product(rows, matrix, stride, out);
     }
 }
 
+impl<I, F, H: HalfTile> HalfTile for All<I, F, H> {
+    const FAST: bool = H::FAST;
+
+    #[inline(always)]
+    fn halve(from: &[f32], to: &mut [u32]) {
+        H::halve(from, to);
+    }
+
+    #[inline(always)]
+    fn half_product<const M: usize>(rows: [&[u32]; M], matrix: &[u32], out: float::Tile<'_>) {
+        H::half_product(rows, matrix, out);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16,fma")]
+fn avx512_halves<W: Work>(work: W) -> W::Output {
+    work.run::<All<integer::Avx512Vnni, float::Avx512, half::Avx512>>()
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")]
 fn avx512_vnni<W: Work>(work: W) -> W::Output {
-    work.run::<Both<integer::Avx512Vnni, float::Avx512>>()
+    work.run::<All<integer::Avx512Vnni, float::Avx512, half::Plain>>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avxvnni")]
 fn avx_vnni<W: Work>(work: W) -> W::Output {
-    work.run::<Both<integer::AvxVnni, float::Avx2>>()
+    work.run::<All<integer::AvxVnni, float::Avx2, half::Plain>>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<W: Work>(work: W) -> W::Output {
-    work.run::<Both<integer::Avx2, float::Avx2>>()
+    work.run::<All<integer::Avx2, float::Avx2, half::Plain>>()
 }
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon,dotprod")]
 fn neon_dot<W: Work>(work: W) -> W::Output {
-    work.run::<Both<integer::NeonDot, float::Plain>>()
+    work.run::<All<integer::NeonDot, float::Plain, half::Plain>>()
 }

@@ -4,7 +4,7 @@
 //! multiply-adds, compiled once for each instruction set. Products of floats are fused where the processor can, so
 //! their last digits depend on it.
 //!
-//! `unsafe` stands in three places: the instruction sets' own files in `integer` and `float`, and the one call in
+//! `unsafe` stands in the instruction sets' own files in `integer`, `float` and `half`, and the one call in
 //! [`isa`] that enters code compiled for an instruction set that was found.
 
 // Loops over arrays by index: adapters that are not inlined would be compiled without the instruction set.
@@ -16,6 +16,7 @@ pub mod finish;
 mod float;
 pub mod floats;
 pub mod function;
+mod half;
 mod image;
 mod integer;
 pub mod isa;

@@ -154,19 +154,22 @@ impl Graph {
         Ok(self.own_node(names::NORM, &[x, &gain, &bias], &attrs))
     }
 
-    /// Attention over `projected` [T, 3 hidden] with gates from `stream` [T, hidden].
+    /// Attention over `projected` [T, 3 hidden] with gates from `stream` [T, hidden]; in a network of bytes, what is
+    /// multiplied may be rounded to bfloat16.
     ///
     /// # Errors
     /// As [`Graph::weight`].
     pub fn gated_attention(
         &mut self,
+        numbers: Numbers,
         projected: &Value,
         stream: &Value,
         constants: AttentionConstants<'_>,
     ) -> Result<Value> {
         let AttentionConstants { table, gate_weight, gate_bias, gate_constant } = constants;
         let (heads, width) = (gate_constant.len(), gate_weight.len() / 2);
-        let attrs = [Attr::Int("heads", heads as i64), Attr::Int("width", width as i64)];
+        let mut attrs = vec![Attr::Int("heads", heads as i64), Attr::Int("width", width as i64)];
+        attrs.extend((numbers == Numbers::Bytes).then_some(Attr::Int("halves", 1)));
         let gate_weight = self.weight("gate_weight", &[2, width], gate_weight)?;
         let gate_bias = self.weight("gate_bias", &[2], gate_bias)?;
         let gate_constant = self.weight("gate_constant", &[heads], gate_constant)?;

@@ -13,8 +13,9 @@ use mien_kernel::Activation;
 
 /// Names of the layers whose products [`build_quantised`] computes with bytes, from the waveform on.
 ///
-/// The first convolution is not among them: 8 bits are too few for a waveform. Attention's own products, softmax, norms
-/// and GELU are `f32` as well.
+/// The first convolution is not among them: 8 bits are too few for a waveform. Softmax, norms and GELU are `f32` as well.
+/// Attention's own products follow a block's projections: where those are in bytes, they are in bfloat16 on a processor
+/// that multiplies it, else in `f32`.
 #[must_use]
 pub fn byte_layers(config: &WavlmConfig) -> Vec<String> {
     let convolutions = (1..KERNELS.len()).map(|i| format!("feature_extractor.conv_layers.{i}"));
@@ -128,7 +129,7 @@ impl Layers for Builder<'_, Fused> {
             gate_bias: &gate.bias,
             gate_constant: &gate.constant,
         };
-        self.graph.scoped(attention, |g| g.gated_attention(&projected, z, constants))
+        self.graph.scoped(attention, |g| g.gated_attention(numbers, &projected, z, constants))
     }
 
     fn norm(&mut self, name: &str, width: usize, x: &Value) -> Result<Value> {

@@ -15,11 +15,14 @@ use mien_kernel::{GatedAttention, Isa};
 pub(super) struct Attention {
     heads: usize,
     width: usize,
+    /// Whether bfloat16 is precise enough.
+    halves: bool,
 }
 
 impl Attention {
     pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        Ok(Arc::new(Self { heads: node.get_attr("heads")?, width: node.get_attr("width")? }))
+        let halves = node.get_attr_opt::<usize>("halves")?.unwrap_or(0) != 0;
+        Ok(Arc::new(Self { heads: node.get_attr("heads")?, width: node.get_attr("width")?, halves }))
     }
 }
 
@@ -44,13 +47,13 @@ impl Node for Attention {
     }
 
     fn with(&self, mut constants: Constants<'_>) -> TractResult<Arc<dyn Operator>> {
-        let Self { heads, width } = *self;
+        let Self { heads, width, halves } = *self;
         let table = constants.floats("table", None)?;
         let gate_weight = constants.floats("gate weights", Some(2 * width))?;
         let gate_bias = constants.floats("gate bias", Some(2))?;
         let gate_constant = constants.floats("gate constants", Some(heads))?;
         let gate_bias = <[f32; 2]>::try_from(gate_bias).unwrap_or_default();
-        let attention = GatedAttention { heads, width, table, gate_weight, gate_bias, gate_constant };
+        let attention = GatedAttention { heads, width, table, gate_weight, gate_bias, gate_constant, halves };
         if !attention.is_sound() {
             return Err(constants.fault("table", format!("expected [{heads}, an odd number]")));
         }
