@@ -6,12 +6,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use mien_models::fusion::{Mia, MiaResidual};
 use mien_trainer::bundle_build::{self, Built, Llm, PARTS, Part, Placement, Reading, Request, Stated};
-use mien_trainer::export::Label;
 use serde_json::{Value, json};
 
 use super::bundle_int8::{self, Int8Args};
 use super::fault::Fault;
 use super::import::Progress;
+use super::label::LabelArgs;
 use super::output::{self, shown};
 
 /// Make bundles out of published checkpoints.
@@ -63,18 +63,8 @@ struct Build {
     /// What the imagination blocks add to their result [default: what the fusion checkpoint tells]
     #[arg(long, value_enum)]
     mia_residual: Option<Residual>,
-    /// The bundle's name [default: mien]
-    #[arg(long)]
-    name: Option<String>,
-    /// The bundle's version [default: this program's]
-    #[arg(long, value_name = "TEXT")]
-    bundle_version: Option<String>,
-    /// Say that every network of the bundle is trained; without this the bundle says that its scores mean nothing
-    #[arg(long)]
-    trained: bool,
-    /// One line that is said on every output
-    #[arg(long, value_name = "TEXT")]
-    statement: Option<String>,
+    #[command(flatten)]
+    label: LabelArgs,
     /// Under which terms a part may be passed on, as wavlm=MIT; several times, parts are wavlm, manet, projector,
     /// fusion, llm [default: what its authors state, for parts of published sizes]
     #[arg(long, value_name = "PART=SPDX", value_parser = stated)]
@@ -128,7 +118,8 @@ impl Bundle {
 
 impl Build {
     fn run(self) -> Result<()> {
-        if let Some(statement) = self.statement.as_ref().filter(|s| s.trim().is_empty() && !self.trained) {
+        let LabelArgs { statement, trained, .. } = &self.label;
+        if let Some(statement) = statement.as_ref().filter(|s| s.trim().is_empty() && !trained) {
             return Err(
                 Fault::usage(format!("--statement {statement:?}: an untrained bundle must say something")).into()
             );
@@ -170,12 +161,7 @@ impl Build {
                 Residual::Transition => MiaResidual::Transition,
             }),
             int8: None,
-            label: Label {
-                name: self.name,
-                version: self.bundle_version,
-                trained: self.trained,
-                statement: self.statement,
-            },
+            label: self.label.label(),
             stated: Stated { licences: self.licence.into_iter().collect(), sources: self.source.into_iter().collect() },
         };
         (request, self.out)

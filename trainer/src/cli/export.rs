@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use mien_models::bundle::Sha256;
 use mien_trainer::data::{Batch, Source, Split};
-use mien_trainer::export::{self, Label, TOLERANCE, agreement};
+use mien_trainer::export::{self, TOLERANCE, agreement};
 use serde_json::json;
 
 use super::import::Progress;
+use super::label::LabelArgs;
 use super::output;
 use super::trained::{Choice, Trained};
 
@@ -24,18 +25,8 @@ pub(crate) struct Export {
     /// The folder to make; a bundle that is there is kept as FOLDER.previous
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// The bundle's name [default: the base's]
-    #[arg(long)]
-    name: Option<String>,
-    /// The bundle's version [default: the base's]
-    #[arg(long, value_name = "TEXT")]
-    bundle_version: Option<String>,
-    /// Say that every network of the bundle is trained; without this the base's word on it stands
-    #[arg(long)]
-    trained: bool,
-    /// One line that is said on every output [default: the base's]
-    #[arg(long, value_name = "TEXT")]
-    statement: Option<String>,
+    #[command(flatten)]
+    label: LabelArgs,
     /// Under which terms the trained weights may be passed on
     #[arg(long, value_name = "SPDX", default_value = "not stated")]
     licence: String,
@@ -65,8 +56,7 @@ impl Export {
             source: &origin,
             licence: &self.licence,
         };
-        let label =
-            Label { name: self.name, version: self.bundle_version, trained: self.trained, statement: self.statement };
+        let label = self.label.label();
         let mut model = |batch: &Batch, text_missing: bool| learner.valences(batch, text_missing);
         let progress = Progress::new();
         let made = export::export(&self.base, &self.out, &trained, &label, &mut |fusion, modes| {

@@ -10,6 +10,7 @@ mod export;
 mod extract;
 mod fault;
 mod import;
+mod label;
 mod output;
 mod planted;
 mod protocol;
