@@ -9,6 +9,7 @@ use mien_runtime::scorer::{BundleFacts, Scorer, ScorerSettings};
 use super::clips::{self, Clip, Scored};
 use super::graphs::{self, Networks, place};
 use super::part::{PARTS, Part};
+use super::placement::put;
 use crate::{Result, TrainerError};
 
 /// What is asked of encoders in bytes.
@@ -163,7 +164,9 @@ impl Plan<'_> {
             if in_floats && encoder {
                 self.networks.build(part, None, &writer.folder().join(&files[0].1))?;
             } else {
-                files.iter().try_for_each(|(_, name)| second(&made.join(name), &writer.folder().join(name)))?;
+                for (_, name) in &files {
+                    put(&made.join(name), &writer.folder().join(name), true)?;
+                }
             }
             for (role, name) in &files {
                 writer.add(*role, name, origin)?;
@@ -204,12 +207,4 @@ fn scratch(out: &Path) -> Result<tempfile::TempDir> {
         .prefix(&format!(".{name}.calibrating-"))
         .tempdir_in(parent)
         .map_err(|e| TrainerError::io(parent, "create a folder in", e))
-}
-
-/// A second name of a file where the file system can give one, else a copy.
-fn second(from: &Path, to: &Path) -> Result<()> {
-    if std::fs::hard_link(from, to).is_err() {
-        std::fs::copy(from, to).map_err(|e| TrainerError::io(to, "write", e))?;
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use mien_models::bundle::{BundleWriter, LlmSection, Origin, Role};
 use mien_models::llama::{GgufHeader, LlamaRequirement, LlamaShape, MetaValue};
 use mien_models::projector::ProjectorConfig;
 
+use super::placement::{Placement, put};
 use crate::{Result, TrainerError};
 
 /// The file's name in a bundle.
@@ -16,18 +17,6 @@ const FILE: &str = "llm.gguf";
 const POSITIONS: u64 = 1024;
 /// Bytes of a number in the cache of keys and values.
 const CACHE_BYTES: u64 = 2;
-
-/// How a bundle gets at the language model's gigabytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Placement {
-    /// A second name of the same file where the file system can give one, else a copy.
-    #[default]
-    Link,
-    /// A copy.
-    Copy,
-    /// The file stays where it is and the bundle names it by its absolute path and digest.
-    Outside,
-}
 
 /// A language model that was read.
 #[derive(Clone, Debug)]
@@ -128,11 +117,9 @@ impl Llm {
             return Ok(format!("it stays at {text}; the bundle names it by its digest"));
         }
         let to = writer.folder().join(FILE);
-        let told = if placement == Placement::Link && fs::hard_link(&path, &to).is_ok() {
-            format!("{FILE} is a second name of the same file: it must not be changed in place")
-        } else {
-            fs::copy(&path, &to).map_err(|e| TrainerError::io(&to, "write", e))?;
-            format!("{FILE} is a copy")
+        let told = match put(&path, &to, placement == Placement::Link)? {
+            true => format!("{FILE} is a second name of the same file: it must not be changed in place"),
+            false => format!("{FILE} is a copy"),
         };
         writer.add(Role::Llm, FILE, origin)?;
         Ok(told)

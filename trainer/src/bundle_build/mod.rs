@@ -10,6 +10,7 @@ mod int8;
 mod llm;
 mod networks;
 mod part;
+mod placement;
 
 use std::path::{Path, PathBuf};
 
@@ -26,9 +27,10 @@ use mien_runtime::steering::is_steering;
 
 pub use graphs::Networks;
 pub use int8::{Calibration, Int8, Quantised};
-pub use llm::{Llm, Placement};
+pub use llm::Llm;
 pub use networks::{Network, Reading};
 pub use part::{PARTS, Part, Stated, Terms, terms};
+pub use placement::Placement;
 
 use crate::export::Label;
 use crate::{Result, TrainerError};
