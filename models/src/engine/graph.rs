@@ -39,12 +39,7 @@ impl LoadedGraph {
     /// [`ModelError::Io`], [`ModelError::Format`] for a damaged file, [`ModelError::Contract`] for the graph of another
     /// network, size or configuration, [`ModelError::Engine`] when tract cannot run an operator.
     pub fn load(path: &Path, contract: GraphContract) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
-        if size > GRAPH_BYTES_LIMIT {
-            return Err(damaged(path, format!("{size} bytes, expected at most {GRAPH_BYTES_LIMIT}")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
-        let proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))?;
+        let proto = read(path)?;
         check_contract(path, &proto, &contract)?;
         check_description(path, &proto, &contract)?;
         check_weight_file(path, &proto)?;
@@ -108,6 +103,19 @@ impl PreparedGraph {
     pub fn session(&self) -> Result<Session> {
         Session::new(self)
     }
+}
+
+/// The ONNX file `path` as it stands; its weights lie beside it.
+///
+/// # Errors
+/// [`ModelError::Io`]; [`ModelError::Format`] for a file that is too large or no graph.
+pub(crate) fn read(path: &Path) -> Result<pb::ModelProto> {
+    let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
+    if size > GRAPH_BYTES_LIMIT {
+        return Err(damaged(path, format!("{size} bytes, expected at most {GRAPH_BYTES_LIMIT}")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
+    pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))
 }
 
 /// An engine error with tract's chain of causes in one line.

@@ -12,6 +12,7 @@ mod threads;
 
 pub(crate) use contract::described;
 pub use contract::{GraphContract, TensorContract};
+pub(crate) use graph::read;
 pub use graph::{LoadedGraph, PreparedGraph};
 pub use mien_kernel::Isa;
 pub use profile::OperatorTime;
