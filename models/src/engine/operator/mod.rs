@@ -134,7 +134,8 @@ impl Expansion for Pending {
         });
         let tensors = tensors.collect::<TractResult<Vec<_>>>()?;
         let operator = self.node.with(Constants::new(prefix, &tensors))?;
-        model.wire_node(prefix, Own { name: self.name.clone(), node: self.node.clone(), operator }, data)
+        let own = Own { name: self.name.clone(), node: self.node.clone(), operator, fixed: None };
+        model.wire_node(prefix, own, data)
     }
 }
 
@@ -144,6 +145,19 @@ struct Own {
     name: String,
     node: Arc<dyn Node>,
     operator: Arc<dyn Operator>,
+    /// Axes of the output where no length varies.
+    fixed: Option<TVec<usize>>,
+}
+
+impl Own {
+    /// Axes of the output of a run.
+    fn axes(&self, inputs: &[TValue]) -> TractResult<TVec<usize>> {
+        if let Some(fixed) = &self.fixed {
+            return Ok(fixed.clone());
+        }
+        let shapes: Vec<TVec<TDim>> = inputs.iter().map(|i| i.shape().iter().map(|d| d.to_dim()).collect()).collect();
+        self.node.shape(&shapes)?.iter().map(|d| Ok(d.to_usize()?)).collect()
+    }
 }
 
 // Two nodes with the same constants are the same; others are not compared.
@@ -167,16 +181,13 @@ impl EvalOp for Own {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let shapes: Vec<TVec<TDim>> = inputs.iter().map(|i| i.shape().iter().map(|d| d.to_dim()).collect()).collect();
-        let shape =
-            self.node.shape(&shapes)?.iter().map(|d| Ok(d.to_usize()?)).collect::<TractResult<TVec<usize>>>()?;
         let views = inputs.iter().map(|input| input.try_as_plain_ram()).collect::<TractResult<Vec<_>>>()?;
         let data = views
             .iter()
             .zip(&inputs)
             .map(|(view, input)| Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? }));
         let data = data.collect::<TractResult<Vec<_>>>()?;
-        let mut out = output::unwritten(&shape)?;
+        let mut out = output::unwritten(&self.axes(&inputs)?)?;
         self.operator.run(&data, out.try_as_plain_ram_mut()?.as_slice_mut()?)?;
         Ok(tvec!(out.into_tvalue()))
     }
@@ -186,6 +197,14 @@ impl TypedOp for Own {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let shapes: Vec<TVec<TDim>> = inputs.iter().map(|fact| fact.shape.to_tvec()).collect();
         Ok(tvec!(f32::fact(self.node.shape(&shapes)?)))
+    }
+
+    /// Lengths that do not vary are worked out once: the plan refuses inputs of others.
+    fn codegen(&self, model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
+        let axes = node.outputs.first().and_then(|output| output.fact.shape.as_concrete());
+        let Some(axes) = axes.filter(|_| self.fixed.is_none()) else { return Ok(None) };
+        let fixed = Self { fixed: Some(axes.into()), ..self.clone() };
+        TypedModelPatch::replace_single_op(model, node, &node.inputs, fixed).map(Some)
     }
 
     as_op!();
