@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::Result;
 use crate::engine;
 use crate::engine::operator::names;
+use crate::onnx::Numbers;
 
 /// Matrix products and convolutions of a graph by what they compute with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,10 +25,12 @@ impl GraphNumbers {
         let file = engine::read(path)?;
         let mut numbers = Self::default();
         for node in file.graph.iter().flat_map(|graph| &graph.node) {
-            match node.op_type.as_str() {
-                names::BYTE_LINEAR | names::BYTE_CONVOLUTION => numbers.bytes += 1,
-                "MatMul" | "Gemm" | "Conv" | names::LINEAR | names::CONVOLUTION => numbers.floats += 1,
-                _ => {}
+            let name = node.op_type.as_str();
+            match names::numbers(name) {
+                Some(Numbers::Bytes) => numbers.bytes += 1,
+                Some(Numbers::Floats) => numbers.floats += 1,
+                None if ["MatMul", "Gemm", "Conv"].contains(&name) => numbers.floats += 1,
+                None => {}
             }
         }
         Ok(numbers)

@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
 use super::linear::activation;
-use super::{Data, Node, Operator};
+use super::{Data, Node, Operator, names};
 use crate::onnx::Numbers;
 use mien_kernel::{
     Activation, Finish, Image, Isa, Lines, Norm, PackedMatrix, PackedWeight, Quantised, floats, product,
@@ -33,15 +33,7 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub(super) fn bytes(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        Self::read(node, Numbers::Bytes)
-    }
-
-    pub(super) fn floats(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        Self::read(node, Numbers::Floats)
-    }
-
-    fn read(node: &NodeProto, numbers: Numbers) -> TractResult<Arc<dyn Node>> {
+    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
         let list = |name: &str| -> TractResult<Vec<usize>> { node.get_attr_vec(name) };
         let pair = |name: &str| {
             let found = list(name)?;
@@ -51,7 +43,7 @@ impl Convolution {
         let around = <[usize; 4]>::try_from(list("around")?)
             .map_err(|found| TractError::msg(format!("around: four numbers, not {found:?}")))?;
         let new = Self {
-            numbers,
+            numbers: names::numbers(&node.op_type).context("no convolution")?,
             inputs: node.get_attr("inputs")?,
             outputs: node.get_attr("outputs")?,
             groups: node.get_attr("groups")?,

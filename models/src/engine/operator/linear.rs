@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::constants::Constants;
-use super::{Data, Node, Operator};
+use super::{Data, Node, Operator, names};
 use crate::onnx::Numbers;
 use mien_kernel::{Activation, Finish, Isa, Lines, PackedMatrix, PackedWeight, floats, product};
 
@@ -22,17 +22,9 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn bytes(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        Self::read(node, Numbers::Bytes)
-    }
-
-    pub(super) fn floats(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
-        Self::read(node, Numbers::Floats)
-    }
-
-    fn read(node: &NodeProto, numbers: Numbers) -> TractResult<Arc<dyn Node>> {
+    pub(super) fn read(node: &NodeProto) -> TractResult<Arc<dyn Node>> {
         Ok(Arc::new(Self {
-            numbers,
+            numbers: names::numbers(&node.op_type).context("no product")?,
             inputs: node.get_attr("inputs")?,
             outputs: node.get_attr("outputs")?,
             residual: node.get_attr_opt::<usize>("residual")?.unwrap_or(0) != 0,

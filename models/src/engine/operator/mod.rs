@@ -22,6 +22,8 @@ use constants::Constants;
 
 /// Names of the operators, as files have them.
 pub(crate) mod names {
+    use crate::onnx::Numbers;
+
     /// Rows of bytes times a matrix: x [.., in], perhaps a residual [.., out]; panels, scales, bias.
     pub(crate) const BYTE_LINEAR: &str = "MienLinear8";
     /// The same over floats, without scales.
@@ -39,6 +41,15 @@ pub(crate) mod names {
     pub(crate) const POOLED: &str = "MienPooled";
     /// Layer norm over the last axis: x; gain, bias.
     pub(crate) const NORM: &str = "MienLayerNorm";
+
+    /// What the product or convolution `name` multiplies; none for other operators.
+    pub(crate) fn numbers(name: &str) -> Option<Numbers> {
+        match name {
+            BYTE_LINEAR | BYTE_CONVOLUTION => Some(Numbers::Bytes),
+            LINEAR | CONVOLUTION => Some(Numbers::Floats),
+            _ => None,
+        }
+    }
 }
 
 /// What a node says of itself.
@@ -66,10 +77,10 @@ trait Operator: Debug + Send + Sync {
 type Build = fn(&tract_onnx::pb::NodeProto) -> TractResult<Arc<dyn Node>>;
 
 const OPERATORS: [(&str, Build); 8] = [
-    (names::BYTE_LINEAR, linear::Linear::bytes),
-    (names::LINEAR, linear::Linear::floats),
-    (names::BYTE_CONVOLUTION, convolution::Convolution::bytes),
-    (names::CONVOLUTION, convolution::Convolution::floats),
+    (names::BYTE_LINEAR, linear::Linear::read),
+    (names::LINEAR, linear::Linear::read),
+    (names::BYTE_CONVOLUTION, convolution::Convolution::read),
+    (names::CONVOLUTION, convolution::Convolution::read),
     (names::ATTENTION, attention::Attention::read),
     (names::POOL, pool::MaxPool::read),
     (names::POOLED, reduce::Pooled::read),
