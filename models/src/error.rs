@@ -116,6 +116,16 @@ pub enum ModelError {
         /// What came.
         found: String,
     },
+    /// Layers of the language model that are to run on a GPU do not, or cannot.
+    #[error("gpu_layers: {asked} layers of the language model are to run on a GPU, but {found}; {fix}")]
+    Gpu {
+        /// Layers that were asked for; more than the model has mean all.
+        asked: u32,
+        /// What is there instead.
+        found: String,
+        /// What the user can do.
+        fix: String,
+    },
     /// The inference engine refused a graph or a run.
     #[error("{model}: the inference engine failed to {action}: {reason}")]
     Engine {

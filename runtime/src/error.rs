@@ -42,6 +42,9 @@ pub enum RuntimeError {
     /// The bundle is not usable.
     #[error("bundle: {0}")]
     Bundle(#[source] ModelError),
+    /// Layers of the language model cannot be put on a GPU.
+    #[error(transparent)]
+    Gpu(ModelError),
     /// A stage failed on an utterance.
     #[error("{source} (stage: {stage})")]
     Stage {
@@ -101,6 +104,7 @@ impl RuntimeError {
         match self {
             Self::Request { .. } => 2,
             Self::Clip(error) if error.kind() == ErrorKind::Device => 4,
+            Self::Gpu(_) => 4,
             Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } => 3,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
             // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
@@ -113,6 +117,7 @@ impl RuntimeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Clip(error) if error.kind() == ErrorKind::Device => "device",
+            Self::Gpu(_) => "gpu",
             Self::Clip(_) => "clip",
             Self::Config { .. } => "config",
             Self::Control { .. } => "control",

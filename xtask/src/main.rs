@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod device_test;
+mod gpu;
 mod planted;
 mod setup;
 mod soak;
@@ -31,6 +32,7 @@ cargo xtask COMMAND
   bench-chain F  the language model and the whole chain at true size beside PyTorch (Python, from PyPI); F: the reference fill.py
   test-aarch64  the tests of the encoders' arithmetic, built for aarch64 and run in an emulator
   check-cuda    build the workstation's program with CUDA (no toolkit needed) and list the cards that it finds
+  check-gpu     build with Vulkan, hold the language model on a GPU against PyTorch and the processor; N: Vulkan's number of it
   planted-table Table I's rows on a synthetic corpus over five seeds, as a table: --corpus SEED --seeds LIST --out FOLDER
   golden-training F   write the trainer's golden file anew (Python, from PyPI); F: the reference fill.py
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
         Some("bench-chain") => check::bench_chain(&rest),
         Some("test-aarch64") => check::aarch64(),
         Some("check-cuda") => check::cuda(),
+        Some("check-gpu") => gpu::check_gpu(&rest),
         Some("planted-table") => planted::planted_table(&rest),
         Some("golden-training") => check::golden_training(&rest),
         Some("fixtures") => check::fixtures(&rest),

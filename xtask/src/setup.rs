@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::steps::{self, assets, succeeds};
 
-/// What the packages are needed for; each need includes the one before.
+/// What the packages are needed for; each need includes the one before, and that of a GPU the first alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Building and the demo.
@@ -18,6 +18,17 @@ pub(crate) enum Need {
     DeviceTest,
     /// Programs for aarch64 as well.
     Aarch64,
+    /// Building with Vulkan, and a pretended GPU.
+    Gpu,
+}
+
+impl Need {
+    fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Gpu => matches!(other, Self::Gpu | Self::Demo),
+            need => other <= need,
+        }
+    }
 }
 
 /// Debian's name, what it is for, and who needs it.
@@ -42,6 +53,10 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("gcc-aarch64-linux-gnu", "links programs for aarch64", Need::Aarch64),
     ("libc6-dev-arm64-cross", "what such programs are linked with", Need::Aarch64),
     ("qemu-user", "runs them", Need::Aarch64),
+    ("libvulkan-dev", "Vulkan's headers and loader", Need::Gpu),
+    ("glslc", "compiles llama.cpp's shaders", Need::Gpu),
+    ("spirv-headers", "what such shaders are made of", Need::Gpu),
+    ("mesa-vulkan-drivers", "drivers, and one that computes on the processor", Need::Gpu),
 ];
 
 /// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.
@@ -50,7 +65,7 @@ const PORTRAIT: &str = "astronaut.png";
 
 /// Installs what is missing; where that cannot be done, says what to install.
 pub(crate) fn run(need: Need) -> Result<()> {
-    let wanted: Vec<_> = PACKAGES.iter().filter(|(_, _, n)| *n <= need).collect();
+    let wanted: Vec<_> = PACKAGES.iter().filter(|(_, _, n)| need.includes(*n)).collect();
     if !succeeds("dpkg-query", &["--version"]) || !succeeds("apt-get", &["--version"]) {
         eprintln!("This system has no apt. Please see that it has (Debian's names):");
         for (name, purpose, _) in &wanted {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::gguf::{GgufHeader, LlamaRequirement, LlamaShape};
+use super::landing::Landing;
 use super::raw::{ContextParameters, DecodeError, Outputs, RawContext, RawModel, Rows};
 use super::settings::{CachePrecision, LlamaSettings};
 use crate::{ModelError, Result};
@@ -16,6 +17,7 @@ pub struct Llama {
     shape: LlamaShape,
     settings: LlamaSettings,
     warnings: Vec<String>,
+    landing: Landing,
     used: usize,
 }
 
@@ -48,13 +50,14 @@ impl Llama {
     ///
     /// # Errors
     /// What [`GgufHeader::read`], [`GgufHeader::check`] and [`GgufHeader::check_weights`] raise; Config for settings
-    /// that do not fit the model or the machine, for GPU layers without a GPU, and for a processor without the
-    /// instructions that the engine is compiled for; Llama when llama.cpp refuses the file or cannot allocate.
+    /// that do not fit the model or the machine, and for a processor without the instructions that the engine is compiled
+    /// for; Gpu where there is no GPU for the layers that are to run on one, where it has not the memory, and where fewer
+    /// layers came to lie there; Llama when llama.cpp refuses the file or cannot allocate.
     pub fn load(path: &Path, requirement: &LlamaRequirement, settings: &LlamaSettings) -> Result<Self> {
         let header = GgufHeader::read(path)?;
         let checked = header.check(requirement)?;
         check_processor()?;
-        settings.check(&checked.shape)?;
+        settings.check(&checked.shape, header.tensors())?;
         for warning in &checked.warnings {
             log::warn!("{warning}");
         }
@@ -81,8 +84,25 @@ impl Llama {
             on_gpu: settings.gpu_layers > 0,
         };
         let context = RawContext::new(model, &parameters, Arc::default()).map_err(failed("make a context"))?;
+        let landing = Landing::on_processor(shape.block_count);
         let (path, settings) = (path.to_owned(), settings.clone());
-        Ok(Self { context, path, shape, settings, warnings: checked.warnings, used: 0 })
+        let mut llama = Self { context, path, shape, settings, warnings: checked.warnings, landing, used: 0 };
+        if llama.settings.gpu_layers > 0 {
+            llama.landing = llama.look()?;
+            llama.landing.verify(llama.settings.gpu_layers)?;
+        }
+        log::info!("{}: {}", llama.origin(), llama.landing);
+        Ok(llama)
+    }
+
+    /// Runs one token to see where the layers lie.
+    fn look(&mut self) -> Result<Landing> {
+        let sightings = self.context.sightings(self.shape.bos).map_err(|error| match error {
+            DecodeError::Cancelled => ModelError::Cancelled { what: "language model" },
+            DecodeError::Failed(reason) => ModelError::Llama { action: "run the model on a GPU", reason },
+        })?;
+        self.context.clear();
+        Ok(Landing::of(self.shape.block_count, &sightings))
     }
 
     /// Width of hidden states, and of rows that are fed in place of tokens.
@@ -103,6 +123,11 @@ impl Llama {
     /// Settings it was loaded with.
     pub fn settings(&self) -> &LlamaSettings {
         &self.settings
+    }
+
+    /// Where its layers lie.
+    pub fn landing(&self) -> &Landing {
+        &self.landing
     }
 
     /// Differences to the expected model that were found at load; they have been logged.

@@ -14,6 +14,9 @@ use std::sync::{Arc, Once};
 
 use llama_cpp_sys_2 as sys;
 
+use super::landing::Sighting;
+use super::raw_devices::gpu_of;
+
 thread_local! {
     /// What llama.cpp last logged as an error on this thread: its reason for the NULL it returns.
     static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
@@ -72,25 +75,6 @@ unsafe extern "C" fn on_abort(message: *const c_char) {
 pub(super) fn take_error() -> String {
     let text = LAST_ERROR.try_with(|last| std::mem::take(&mut *last.borrow_mut())).unwrap_or_default();
     if text.is_empty() { "no reason given".into() } else { text }
-}
-
-/// Names of the devices that layers can be offloaded to.
-pub(super) fn gpu_devices() -> Vec<String> {
-    start();
-    // SAFETY: device handles are valid for indices below the count and live as long as the process; names are
-    // NUL-terminated and static.
-    unsafe {
-        (0..sys::ggml_backend_dev_count())
-            .map(|i| sys::ggml_backend_dev_get(i))
-            .filter(|&device| {
-                matches!(
-                    sys::ggml_backend_dev_type(device),
-                    sys::GGML_BACKEND_DEVICE_TYPE_GPU | sys::GGML_BACKEND_DEVICE_TYPE_IGPU
-                )
-            })
-            .map(|device| CStr::from_ptr(sys::ggml_backend_dev_name(device)).to_string_lossy().into_owned())
-            .collect()
-    }
 }
 
 /// A loaded model.
@@ -209,10 +193,37 @@ struct Tap {
 }
 
 /// What the evaluation callback works on.
+#[derive(Default)]
 struct Taps {
     width: usize,
     wanted: Vec<Tap>,
+    /// Where weights and results lie, if that is wanted.
+    seen: Option<Vec<Sighting>>,
     fault: Option<String>,
+}
+
+impl Taps {
+    /// Keeps where `node` and the weights that it is computed from lie.
+    ///
+    /// # Safety
+    /// `node` is a node of the graph that is being computed.
+    unsafe fn look(&mut self, node: &sys::ggml_tensor) {
+        let Some(seen) = &mut self.seen else { return };
+        let mut keep = |tensor: &sys::ggml_tensor, weight: bool| {
+            // SAFETY: names are NUL-terminated; the caller holds that the graph's tensors and their buffers live.
+            let (name, gpu) = unsafe { (CStr::from_ptr(tensor.name.as_ptr()).to_string_lossy(), gpu_of(tensor)) };
+            if Sighting::tells(&name, weight) {
+                seen.push(Sighting { tensor: name.into_owned(), gpu });
+            }
+        };
+        keep(node, false);
+        for &source in &node.src {
+            // SAFETY: sources of a node are null or tensors that live as long as the node.
+            if let Some(source) = unsafe { source.as_ref() } {
+                keep(source, true);
+            }
+        }
+    }
 }
 
 /// Called for every node: first with `ask` (is it wanted?), then, for a wanted one, when its data is there.
@@ -224,6 +235,10 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
             let taps = &mut *taps.cast::<Taps>();
             (taps, &*node, CStr::from_ptr((*node).name.as_ptr()).to_bytes())
         };
+        if ask {
+            // SAFETY: the graph that `node` belongs to is being computed.
+            unsafe { taps.look(node_ref) };
+        }
         let Some(tap) = taps.wanted.iter_mut().find(|tap| tap.name == name) else { return !ask };
         if ask {
             return true;
@@ -325,7 +340,7 @@ impl RawContext {
     ) -> Result<Self, String> {
         let (width, _, tokens) = model.sizes();
         let width = usize::try_from(width).unwrap_or(0);
-        let taps = Box::new(Taps { width, wanted: Vec::new(), fault: None });
+        let taps = Box::new(Taps::default());
         let taps = NonNull::from(Box::leak(taps));
         let cache = if parameters.f32_cache { sys::GGML_TYPE_F32 } else { sys::GGML_TYPE_F16 };
         LAST_ERROR.with(|last| last.borrow_mut().clear());
@@ -384,6 +399,19 @@ impl RawContext {
         outputs: Outputs,
         taps: &[String],
     ) -> Result<Vec<Vec<f32>>, DecodeError> {
+        let wanted = taps.iter().map(|name| Tap { name: name.as_bytes().to_vec(), rows: Vec::new() }).collect();
+        let taps = self.run(rows, outputs, Taps { wanted, ..Taps::default() })?;
+        Ok(taps.wanted.into_iter().map(|tap| tap.rows).collect())
+    }
+
+    /// Runs `token` at the position that follows, and gives where the weights and results that took part lie.
+    pub(super) fn sightings(&mut self, token: i32) -> Result<Vec<Sighting>, DecodeError> {
+        let taps = Taps { seen: Some(Vec::new()), ..Taps::default() };
+        let taps = self.run(Rows::Tokens(&[token]), Outputs::Last, taps)?;
+        Ok(taps.seen.unwrap_or_default())
+    }
+
+    fn run(&mut self, rows: Rows<'_>, outputs: Outputs, taps: Taps) -> Result<Taps, DecodeError> {
         let count = match rows {
             Rows::Tokens(tokens) => tokens.len(),
             Rows::Embeddings(values) if self.width > 0 && values.len().is_multiple_of(self.width) => {
@@ -401,9 +429,8 @@ impl RawContext {
         if let (Outputs::Last, Some(last)) = (outputs, flags.last_mut()) {
             *last = 1;
         }
-        let wanted = taps.iter().map(|name| Tap { name: name.as_bytes().to_vec(), rows: Vec::new() }).collect();
         // SAFETY: no decode is running, so nothing else touches the taps.
-        unsafe { *self.taps.as_ptr() = Taps { width: self.width, wanted, fault: None } };
+        unsafe { *self.taps.as_ptr() = Taps { width: self.width, ..taps } };
         let (token, embd) = match rows {
             Rows::Tokens(tokens) => (tokens.as_ptr().cast_mut(), null_mut()),
             Rows::Embeddings(values) => (null_mut(), values.as_ptr().cast_mut()),
@@ -422,11 +449,10 @@ impl RawContext {
         // alive for the call, which only reads them; null positions and sequences are filled in by llama.cpp.
         let code = unsafe { sys::llama_decode(self.context.as_ptr(), batch) };
         // SAFETY: the decode is over, so the callback does not run.
-        let taps =
-            unsafe { std::mem::replace(&mut *self.taps.as_ptr(), Taps { width: 0, wanted: Vec::new(), fault: None }) };
-        match (code, taps.fault) {
+        let mut taps = unsafe { std::mem::take(&mut *self.taps.as_ptr()) };
+        match (code, taps.fault.take()) {
             (2, _) => Err(DecodeError::Cancelled),
-            (0, None) => Ok(taps.wanted.into_iter().map(|tap| tap.rows).collect()),
+            (0, None) => Ok(taps),
             (0, Some(fault)) => Err(DecodeError::Failed(format!("unexpected graph node: {fault}"))),
             (1, _) => Err(DecodeError::Failed("no room left in the context".into())),
             (code, _) => Err(DecodeError::Failed(format!("code {code}: {}", take_error()))),

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use mien_models::llama::{GgufHeader, LayerSet, Llama, LlamaConfig, LlamaRequirement, LlamaSettings};
+use mien_models::llama::{
+    GPU_BACKENDS, GgufHeader, LayerSet, Llama, LlamaConfig, LlamaRequirement, LlamaSettings, gpu_devices,
+};
 
 use crate::edit::Edit;
 use crate::{settings, small, write};
@@ -180,5 +182,12 @@ fn settings_beyond_model_or_machine_are_refused() {
     assert!(load(LlamaSettings { n_batch: 65, ..good.clone() }).contains("n_batch"));
     // A context for which no memory could be found.
     assert!(load(LlamaSettings { n_ctx: 1 << 24, n_batch: 1 << 24, ..good.clone() }).contains("MiB"));
-    assert!(load(LlamaSettings { gpu_layers: 99, ..good }).contains("GPU"));
+    // What a program with a GPU backend does is held by `cargo xtask check-gpu`.
+    if GPU_BACKENDS.is_empty() {
+        assert_eq!(gpu_devices(), []);
+        for gpu_layers in [1, 99, u32::MAX] {
+            let told = load(LlamaSettings { gpu_layers, ..good.clone() });
+            assert!(told.contains(&format!("{gpu_layers} layers")) && told.contains("without a GPU backend"), "{told}");
+        }
+    }
 }

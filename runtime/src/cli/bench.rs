@@ -6,6 +6,7 @@ use clap::Args;
 use mien_runtime::bench::{BenchReport, BenchSettings, run as measure};
 use mien_runtime::default_bundle::choose;
 use mien_runtime::scorer::Scorer;
+use serde::Serialize;
 
 use super::demo::{portrait, speech};
 use super::output::{self, Failure};
@@ -86,14 +87,31 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         operators: args.operators,
     };
     let report = measure(&mut scorer, &settings)?;
-    if args.json { output::json(&report) } else { print(&report, args.engine.threads) }
+    let language_model = scorer.landing().map(ToString::to_string);
+    if args.json {
+        output::json(&Placed { report: &report, language_model })
+    } else {
+        print(&report, args.engine.threads, language_model.as_deref())
+    }
 }
 
-fn print(report: &BenchReport, threads: u16) -> Result<(), Failure> {
+/// The report, and where it was measured.
+#[derive(Serialize)]
+struct Placed<'a> {
+    #[serde(flatten)]
+    report: &'a BenchReport,
+    /// Where the language model's layers lie; null without one.
+    language_model: Option<String>,
+}
+
+fn print(report: &BenchReport, threads: u16, language_model: Option<&str>) -> Result<(), Failure> {
     output::line(&format!(
         "bundle {}  threads {threads}  utterance {:.2} s  pictures {}",
         report.bundle.name, report.seconds, report.pictures
     ))?;
+    if let Some(landing) = language_model {
+        output::line(&format!("language model  {landing}"))?;
+    }
     output::line("")?;
     let mut load = Table::new(&["loading", "ms"]);
     for cost in &report.load {

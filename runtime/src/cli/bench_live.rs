@@ -16,6 +16,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     config.engine.threads = Some(engine.threads);
     config.llm.threads = Some(engine.llm_threads);
     config.llm.context = engine.llm_context;
+    config.llm.gpu_layers = engine.gpu_layers.unwrap_or(0);
     config.llm.enabled = !args.no_llm;
     let settings = LiveBenchSettings {
         speech: &speech,

@@ -70,6 +70,10 @@ struct EngineArgs {
     /// Longest text of the language model, sound rows and prompt included, in tokens
     #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=32768))]
     llm_context: u32,
+    /// Layers of the language model to put on a GPU, from its end (the output layer is one, each block is one); more than it
+    /// has (1000 always is) means all; needs a program built for GPUs [default: 0, for a replay the recording's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    gpu_layers: Option<u32>,
 }
 
 impl EngineArgs {
@@ -78,6 +82,7 @@ impl EngineArgs {
             threads: self.threads.into(),
             llm_threads: self.llm_threads.into(),
             llm_context: self.llm_context as usize,
+            gpu_layers: self.gpu_layers.unwrap_or(0),
             with_llm,
         }
     }

@@ -92,6 +92,15 @@ pub(crate) fn warn(text: &str, json: bool) {
     }
 }
 
+/// Something worth knowing beside the results, on stderr: a line for people, an object for machines.
+pub(crate) fn tell(text: &str, json: bool) {
+    if json {
+        note(&serde_json::json!({ "note": text }).to_string());
+    } else {
+        note(&format!("mien: {}", shown(text)));
+    }
+}
+
 /// One line on stderr, or among the messages of the view that has the terminal. Where stderr cannot be written, nobody is
 /// there to be told.
 fn note(line: &str) {

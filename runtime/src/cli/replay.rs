@@ -27,7 +27,8 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
-    let mut replay = Replay::open(&args.folder, args.engine.bundle.as_deref(), &args.engine.settings(true))?;
+    let engine = &args.engine;
+    let mut replay = Replay::open(&args.folder, engine.bundle.as_deref(), &engine.settings(true), engine.gpu_layers)?;
     if let Some(statement) = replay.statement() {
         output::warn(statement, args.json);
     }
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
         output::report_text(
             "replay",
             &format!(
-                "{}: {different} records differ from the live session's; were files changed, or is this another processor or version?",
+                "{}: {different} records differ from the live session's; were files changed, or is this another processor, GPU or version?",
                 args.folder.display()
             ),
             DIFFERS,

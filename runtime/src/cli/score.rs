@@ -56,6 +56,9 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     // A loaded network no longer needs its files.
     drop(chosen);
     warn_untrained(&scorer, args.json);
+    if let Some(landing) = scorer.landing().filter(|landing| landing.on_gpu() > 0) {
+        output::tell(&format!("language model: {landing}"), args.json);
+    }
     let mut shown = Vec::new();
     let mut seq = 0;
     let mut worst = 0;

@@ -69,6 +69,7 @@ impl Config {
         within("speech.post_roll_s", s.post_roll_s, 0.0, s.hang_over_s)?;
         within("speech.shortest_s", s.shortest_s, 0.0, 5.0)?;
         within("llm.context", l.context.into(), 16.0, 32768.0)?;
+        within("llm.gpu_layers", l.gpu_layers.into(), 0.0, 1000.0)?;
         within("llm.waiting_s", l.waiting_s, 0.0, 600.0)?;
         within("llm.longest_s", l.longest_s, 0.1, 3600.0)?;
         for (key, threads) in [("llm.threads", l.threads), ("engine.threads", self.engine.threads)] {

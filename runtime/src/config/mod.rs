@@ -232,6 +232,9 @@ pub struct LlmSettings {
     pub threads: Option<u16>,
     /// Longest text in tokens, sound rows and prompt included.
     pub context: u32,
+    /// Layers to put on a GPU, from the end of the model: the output layer is one, each block is one. 0 is the processor alone;
+    /// more than the model has (1000 always is) means all. Needs a program built for GPUs; what cannot be put there is an error.
+    pub gpu_layers: u32,
     /// How long the next utterance waits behind a slow one before that one is cancelled, in seconds.
     pub waiting_s: f64,
     /// Longest time for one utterance, in seconds.
@@ -240,7 +243,7 @@ pub struct LlmSettings {
 
 impl Default for LlmSettings {
     fn default() -> Self {
-        Self { enabled: true, threads: None, context: 1024, waiting_s: 2.0, longest_s: 30.0 }
+        Self { enabled: true, threads: None, context: 1024, gpu_layers: 0, waiting_s: 2.0, longest_s: 30.0 }
     }
 }
 
@@ -268,6 +271,7 @@ impl Config {
             threads: self.engine.threads.map_or(cores, usize::from),
             llm_threads: self.llm.threads.map_or(cores.saturating_sub(1).max(1), usize::from),
             llm_context: self.llm.context as usize,
+            gpu_layers: self.llm.gpu_layers,
             with_llm: self.llm.enabled,
         }
     }

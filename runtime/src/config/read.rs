@@ -143,9 +143,23 @@ mod tests {
     }
 
     #[test]
+    fn layers_for_a_gpu_reach_the_scorer_and_a_written_file() {
+        let parse = |text: &str| Config::parse(text, Path::new("mien.toml")).unwrap();
+        assert_eq!(parse("").scorer_settings().gpu_layers, 0);
+        for layers in [0, 1, 33, 1000] {
+            let config = parse(&format!("[llm]\ngpu_layers = {layers}\n"));
+            assert_eq!(config.scorer_settings().gpu_layers, layers);
+            assert_eq!(parse(&toml::to_string(&config).unwrap()), config);
+        }
+    }
+
+    #[test]
     fn wrong_types_values_and_files_are_told() {
         assert!(fault("[llm]\nwaiting_s = \"long\"").contains("line 2"), "{}", fault("[llm]\nwaiting_s = \"long\""));
         assert!(fault("[llm]\nwaiting_s = -1").contains("line 2: llm.waiting_s: -1"));
+        assert!(fault("[llm]\ngpu_layers = 1001").contains("line 2: llm.gpu_layers: 1001, expected 0 to 1000"));
+        assert!(fault("[llm]\ngpu_layers = -1").contains("line 2"));
+        assert!(fault("[llm]\ngpu_layers = \"all\"").contains("line 2"));
         assert!(fault("[camera]\nwidth = 3").contains("camera.width"));
         assert!(fault("[speech]\nenter = 0.3").contains("speech.leave"));
         assert!(fault("[microphone]\nenabled = false\n[camera]\nenabled = false").contains("both"));

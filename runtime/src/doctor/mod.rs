@@ -5,6 +5,7 @@
 
 mod bundle;
 mod camera;
+mod graphics;
 mod memory;
 mod microphone;
 mod patience;
@@ -166,7 +167,8 @@ pub fn examine(config: Option<&Path>, bundle: Option<&Path>, tell: &mut dyn FnMu
         memory::examine(manifest, &settings, &mut add);
     }
     let llm = settings.llm.enabled && manifest.as_ref().is_none_or(|m| m.llm.is_some());
-    processor::examine(&settings, llm, &mut add);
+    let able = processor::examine(&settings, llm, &mut add);
+    graphics::examine(&settings, llm, able, &mut add);
     if let Some(config) = &config {
         service::examine_socket(config, &mut add);
     }

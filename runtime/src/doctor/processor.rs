@@ -1,20 +1,18 @@
-//! Instructions, cores and graphics processors.
-
-use std::fs::read_dir;
-use std::path::{Path, PathBuf};
+//! Instructions and cores.
 
 use mien_models::engine::Isa;
 
 use super::{CONFIG, Finding, MACHINE};
 use crate::config::Config;
 
-/// Everything about computing; `llm` tells whether the language model is to run.
-pub(super) fn examine(config: &Config, llm: bool, add: &mut dyn FnMut(Finding)) {
-    add(instructions(&features(), llm));
+/// Everything about computing; `llm` tells whether the language model is to run. Gives whether its engine can run here.
+pub(super) fn examine(config: &Config, llm: bool, add: &mut dyn FnMut(Finding)) -> bool {
+    let features = features();
+    add(instructions(&features, llm));
     add(arithmetic(Isa::best()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     add(threads(config, cores));
-    add(graphics(&gpu_nodes(Path::new("/dev"))));
+    features.iter().all(|f| f.there || !f.needed)
 }
 
 /// An extension of the instruction set.
@@ -112,33 +110,6 @@ fn threads(config: &Config, cores: usize) -> Finding {
     Finding::ok(check, found)
 }
 
-/// Nodes that drivers of graphics processors make.
-fn gpu_nodes(dev: &Path) -> Vec<PathBuf> {
-    let named = |folder: &Path, prefix: &str| -> Vec<PathBuf> {
-        let entries = read_dir(folder).into_iter().flatten().flatten();
-        let matches = |name: &str| {
-            name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
-        };
-        entries.filter(|e| e.file_name().to_str().is_some_and(matches)).map(|e| e.path()).collect()
-    };
-    let mut nodes = named(dev, "nvidia");
-    nodes.extend(named(&dev.join("dri"), "renderD"));
-    nodes.extend(["kfd", "nvhost-gpu", "mali0"].iter().map(|name| dev.join(name)).filter(|node| node.exists()));
-    nodes.sort();
-    nodes
-}
-
-fn graphics(nodes: &[PathBuf]) -> Finding {
-    let check = "gpu";
-    let built = "this program was built without GPU support, everything runs on the processor";
-    if nodes.is_empty() {
-        return Finding::ok(check, format!("none; {built}"));
-    }
-    let listed: Vec<String> = nodes.iter().map(|n| n.display().to_string()).collect();
-    let fix = "not needed; to use it, build mien with a GPU backend of llama.cpp";
-    Finding::note(check, format!("{} is there; {built}", listed.join(", ")), fix)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Status;
@@ -170,18 +141,5 @@ mod tests {
         assert!(failed.status == Status::Failure && failed.exit_code == 3, "{failed:?}");
         config.llm.enabled = false;
         assert_eq!(threads(&config, 2).status, Status::Warning);
-    }
-
-    #[test]
-    fn graphics_processors_are_told_by_their_nodes() {
-        let dev = tempfile::tempdir().unwrap();
-        assert_eq!(graphics(&gpu_nodes(dev.path())).status, Status::Ok);
-        std::fs::create_dir(dev.path().join("dri")).unwrap();
-        for name in ["nvidia0", "nvidiactl", "nvidia-uvm", "dri/renderD128", "dri/card0"] {
-            std::fs::write(dev.path().join(name), "").unwrap();
-        }
-        let found = gpu_nodes(dev.path());
-        assert_eq!(found, [dev.path().join("dri/renderD128"), dev.path().join("nvidia0")]);
-        assert_eq!(graphics(&found).status, Status::Note);
     }
 }

@@ -48,17 +48,27 @@ struct Reading {
 }
 
 impl Replay {
-    /// Opens the recording in `folder` and loads the bundle that it was made with.
+    /// Opens the recording in `folder` and loads the bundle that it was made with, with as many layers of the language model
+    /// on a GPU as then, or `gpu_layers`: another number gives other digits.
     ///
     /// # Errors
     /// [`RuntimeError::Recording`] for a recording that cannot be read or was made with another bundle; what loading the
     /// bundle raises.
-    pub fn open(folder: &Path, bundle: Option<&Path>, settings: &ScorerSettings) -> Result<Self> {
+    pub fn open(
+        folder: &Path,
+        bundle: Option<&Path>,
+        settings: &ScorerSettings,
+        gpu_layers: Option<u32>,
+    ) -> Result<Self> {
         let recording = Recording::open(folder)?;
         let needed = recording.needed_faces()?;
         let header = recording.header();
-        let settings =
-            ScorerSettings { llm_context: header.llm.context as usize, with_llm: header.llm.enabled, ..*settings };
+        let settings = ScorerSettings {
+            llm_context: header.llm.context as usize,
+            gpu_layers: gpu_layers.unwrap_or(header.llm.gpu_layers),
+            with_llm: header.llm.enabled,
+            ..*settings
+        };
         let chosen = choose(bundle)?;
         let Networks { facts, ear, optics, reader, fuser, .. } = Networks::open(&chosen.bundle, &settings)?;
         if facts.mark.digest != header.bundle.digest {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use mien_capture::{Pictures, Span};
 use mien_models::bundle::Bundle;
 use mien_models::engine::OperatorTime;
+use mien_models::llama::Landing;
 use mien_models::tensor::Tensor;
 use mien_models::wavlm::WavlmFeatures;
 
@@ -38,6 +39,9 @@ pub struct ScorerSettings {
     pub llm_threads: usize,
     /// Positions of the language model's context; the model's own limit may be lower.
     pub llm_context: usize,
+    /// Layers of the language model to put on GPUs, from its end (the output layer is one, each block is one); more than it
+    /// has means all, 0 the processor alone. What cannot be put there is an error.
+    pub gpu_layers: u32,
     /// Whether the language model is loaded.
     pub with_llm: bool,
 }
@@ -88,7 +92,7 @@ impl Scorer {
     ///
     /// # Errors
     /// [`crate::RuntimeError::Bundle`] when a network cannot be loaded; [`crate::RuntimeError::Request`] when the language model is
-    /// wanted and the bundle has none.
+    /// wanted and the bundle has none; [`crate::RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
     pub fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         let Networks { facts, ear, optics, reader, fuser, load_times } = Networks::open(bundle, settings)?;
         Ok(Self { facts, ear, eye: eye(optics)?, reader, fuser, load_times })
@@ -97,6 +101,11 @@ impl Scorer {
     /// What each network's loading cost.
     pub fn load_times(&self) -> &[LoadTime] {
         &self.load_times
+    }
+
+    /// Where the language model's layers lie; `None` without one.
+    pub fn landing(&self) -> Option<&Landing> {
+        self.reader.as_ref().map(Reader::landing)
     }
 
     /// What is known of the bundle.
@@ -214,6 +223,7 @@ impl Scorer {
                 m.fusion.audio, m.fusion.text, m.fusion.video, m.fusion.mia
             ),
         ];
+        lines.extend(self.landing().map(|landing| format!("LLM     {landing}")));
         lines.extend(self.statement().map(|s| format!("NOTE    {s}")));
         lines
     }

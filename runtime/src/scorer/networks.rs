@@ -67,7 +67,7 @@ impl Networks {
     ///
     /// # Errors
     /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
-    /// wanted and the bundle has none.
+    /// wanted and the bundle has none; [`RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
     pub(crate) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         set_threads(settings.threads);
         let facts = BundleFacts::of(bundle);

@@ -2,7 +2,7 @@
 
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::llama::{CancelHandle, LayerSet, Llama, LlamaRequirement, LlamaSettings, LlamaTime};
+use mien_models::llama::{CancelHandle, Landing, LayerSet, Llama, LlamaRequirement, LlamaSettings, LlamaTime};
 use mien_models::projector::Projector;
 use mien_models::tensor::Tensor;
 
@@ -58,6 +58,7 @@ impl Reader {
                 n_threads: settings.llm_threads,
                 n_ctx,
                 n_batch: BATCH.min(n_ctx),
+                gpu_layers: settings.gpu_layers,
                 ..Default::default()
             };
             let requirement = LlamaRequirement { embedding_length: manifest.fusion.text, ..llm.requirement() };
@@ -71,9 +72,17 @@ impl Reader {
                 manifest: manifest.clone(),
             })
         };
-        let reader: Self = open().map_err(RuntimeError::Bundle)?;
+        let reader: Self = open().map_err(|error| match error {
+            error @ ModelError::Gpu { .. } => RuntimeError::Gpu(error),
+            error => RuntimeError::Bundle(error),
+        })?;
         reader.check_context(n_ctx)?;
         Ok(reader)
+    }
+
+    /// Where the language model's layers lie.
+    pub(crate) fn landing(&self) -> &Landing {
+        self.llama.landing()
     }
 
     /// Ends a simulation under way from another thread.

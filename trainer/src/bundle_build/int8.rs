@@ -179,7 +179,7 @@ impl Plan<'_> {
 
     fn score(&self, bundle: &Bundle, what: &str, tell: &mut dyn FnMut(&str, Part)) -> Result<Vec<Scored>> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let settings = ScorerSettings { threads, llm_threads: 1, llm_context: 16, with_llm: false };
+        let settings = ScorerSettings { threads, llm_threads: 1, llm_context: 16, gpu_layers: 0, with_llm: false };
         let mut scorer = Scorer::open(bundle, &settings)?;
         let clips = self.clips.len();
         let mut told = |done: usize| tell(&format!("{what} clip {} of {clips} with", done + 1), Part::Wavlm);

@@ -53,6 +53,10 @@ pub(crate) struct Extract {
     /// Longest text of the language model, sound rows and prompt included, in tokens
     #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=32768))]
     llm_context: u32,
+    /// Layers of the language model to put on a GPU, from its end (the output layer is one, each block is one); more than it
+    /// has (1000 always is) means all; needs a program built for it. Rows differ from a processor's in the third digit
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    gpu_layers: u32,
     /// End at the first clip that cannot be extracted
     #[arg(long)]
     stop_at_first: bool,
@@ -99,6 +103,7 @@ impl Extract {
                 threads: self.threads.into(),
                 llm_threads: self.llm_threads.into(),
                 llm_context: self.llm_context as usize,
+                gpu_layers: self.gpu_layers,
                 with_llm: !self.no_llm,
             },
             stop_at_first: self.stop_at_first,

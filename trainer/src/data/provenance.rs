@@ -35,6 +35,9 @@ pub struct Provenance {
     /// Positions of the language model's context; none without a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub llm_context: Option<usize>,
+    /// Layers of the language model that were to run on a GPU; none without one. Its digits differ from a processor's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_layers: Option<u32>,
     /// The networks.
     pub bundle: BundleMark,
     /// The bundle's switches of the method, for readers: its digest covers them.

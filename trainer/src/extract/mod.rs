@@ -194,6 +194,7 @@ fn provenance(list: &ClipList, facts: &BundleFacts, settings: &ExtractSettings) 
         rows: settings.rows,
         modalities: Modality::ALL.into_iter().filter(wanted).collect(),
         llm_context: with_llm.then_some(settings.scorer.llm_context),
+        gpu_layers: Some(settings.scorer.gpu_layers).filter(|&layers| with_llm && layers > 0),
         bundle: facts.mark.clone(),
         method: facts.manifest.method.clone(),
     }

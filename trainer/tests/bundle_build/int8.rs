@@ -53,7 +53,7 @@ fn calm() -> Place {
 /// Valences of the listed voices by the bundle `name`, as `mien score` gives them.
 fn valences(place: &Place, name: &str) -> Vec<f64> {
     let bundle = Bundle::open(&place.path(name)).unwrap();
-    let settings = ScorerSettings { threads: 2, llm_threads: 1, llm_context: 16, with_llm: false };
+    let settings = ScorerSettings { threads: 2, llm_threads: 1, llm_context: 16, gpu_layers: 0, with_llm: false };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();
     let portrait = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/assets/astronaut.png");
     let mut valences = Vec::new();
