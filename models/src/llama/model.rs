@@ -65,8 +65,18 @@ impl Llama {
         // llama.cpp lays quantised weights out anew for the processor; a map of the file beside them would be held twice.
         let mapped = header.first_quantised().is_none();
         drop(header);
-        let failed =
-            |action| move |reason| ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) };
+        let asked = settings.gpu_layers;
+        let failed = |action| {
+            move |reason: String| match asked {
+                // Beside a GPU's memory, only that of the processor can run out, which was looked at above.
+                1.. if reason.contains("alloc") => ModelError::Gpu {
+                    asked,
+                    found: format!("llama.cpp cannot {action}: {reason}"),
+                    fix: "use fewer gpu_layers or a smaller context, or end other programs that use the GPU".into(),
+                },
+                _ => ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) },
+            }
+        };
         let model = RawModel::load(path, settings.gpu_layers, mapped, !all_checked).map_err(failed("load a model"))?;
         let shape = checked.shape;
         let expected = [shape.embedding_length, shape.block_count, shape.vocab_size];

@@ -98,7 +98,7 @@ impl LlamaSettings {
                     mib(working),
                     names.join(", ")
                 );
-                let fix = "use fewer gpu_layers or a smaller n_ctx, or end other programs that use the GPU".into();
+                let fix = "use fewer gpu_layers or a smaller context, or end other programs that use the GPU".into();
                 return Err(ModelError::Gpu { asked, found, fix });
             }
         }

@@ -12,13 +12,20 @@ use std::process::Command;
 
 use llama_golden::{Case, close};
 use mien_models::ModelError;
-use mien_models::llama::{GPU_BACKENDS, gpu_devices};
+use mien_models::llama::{
+    GPU_BACKENDS, Llama, LlamaConfig, LlamaRequirement, LlamaSettings, SpmVocabulary, gpu_devices, parameters,
+    write_gguf,
+};
+use mien_models::tensor::NamedTensors;
 use mien_tests::{Golden, golden_files};
 
 /// Largest difference of a GPU's states from exact ones, of the largest value: its shaders multiply in f16.
 const GPU_TOLERANCE: f64 = 5e-3;
 /// Variable with the number of the device that is used, as the drivers count; 0 is the first one, real or pretended.
 const DEVICE: &str = "MIEN_TEST_GPU";
+
+/// Largest buffer, in bytes, of a device that is made to be small.
+const LIMIT: usize = 1 << 20;
 
 /// Runs the ignored test `name` in a process that sees `devices`, with `variables` besides.
 fn in_process(name: &str, devices: &str, variables: &[(&str, &str)]) {
@@ -52,8 +59,9 @@ fn layers_without_a_gpu_are_refused() {
 #[test]
 #[ignore = "needs a GPU build: cargo xtask check-gpu"]
 fn layers_that_land_elsewhere_are_refused() {
-    // Weights that are larger than what the device takes at once stay on the processor, and nothing is said.
-    in_process("child::too_large", &device(), &[("GGML_VK_FORCE_MAX_BUFFER_SIZE", "4096")]);
+    // What is larger than the device takes at once stays on the processor, and llama.cpp says nothing of it.
+    let limit = LIMIT.to_string();
+    in_process("child::too_large", &device(), &[("GGML_VK_FORCE_MAX_BUFFER_SIZE", &limit)]);
 }
 
 /// Not tests of their own: the processes that the others start.
@@ -85,24 +93,16 @@ mod child {
         }
     }
 
-    fn refusal(asked: u32) -> ModelError {
-        let (_, golden) = golden_files(Golden::Llama).into_iter().next().unwrap();
-        let case = Case::of(&golden);
-        // The processor alone needs no device.
-        let model = case.load(0).unwrap();
-        assert_eq!(model.landing().on_gpu(), 0);
-        match case.load(asked) {
-            Ok(model) => panic!("loaded: {}", model.landing()),
-            Err(error) => error,
-        }
-    }
-
     #[test]
     #[ignore = "started by a test above"]
     fn no_device() {
         assert!(!GPU_BACKENDS.is_empty(), "build with --features vulkan or cuda");
         assert_eq!(gpu_devices(), []);
-        let error = refusal(2);
+        let (_, golden) = golden_files(Golden::Llama).into_iter().next().unwrap();
+        let case = Case::of(&golden);
+        // The processor alone needs no device.
+        assert_eq!(case.load(0).unwrap().landing().on_gpu(), 0);
+        let error = case.load(2).unwrap_err();
         println!("{error}");
         assert!(matches!(error, ModelError::Gpu { asked: 2, .. }), "{error}");
         assert!(error.to_string().contains("finds no GPU") && error.to_string().contains("VISIBLE_DEVICES"), "{error}");
@@ -112,10 +112,32 @@ mod child {
     #[ignore = "started by a test above"]
     fn too_large() {
         assert_ne!(gpu_devices(), []);
-        let error = refusal(1000);
-        println!("{error}");
-        let ModelError::Gpu { asked: 1000, found, .. } = &error else { panic!("{error}") };
-        assert!(found.contains("layers on the CPU") || found.contains("on the CPU (first "), "{error}");
-        assert!(found.contains(".weight"), "the tensor is named: {error}");
+        let config = LlamaConfig {
+            vocab_size: 8192,
+            hidden_size: 64,
+            intermediate_size: 96,
+            layers: 4,
+            heads: 4,
+            kv_heads: 4,
+            rms_norm_eps: 1e-5,
+            rope_theta: 10_000.0,
+            context_length: 512,
+        };
+        // The output's weights are too large, and neither the blocks' nor their cache.
+        assert!(config.vocab_size * config.hidden_size * 4 > LIMIT);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("llama.gguf");
+        let tensors = NamedTensors::formula(7, &parameters(&config));
+        let vocabulary = SpmVocabulary::tiny(config.vocab_size).unwrap();
+        write_gguf(&path, &config, &vocabulary, &tensors, "formula llama").unwrap();
+        for (asked, landed) in [(1, "all 5 layers on the CPU"), (2, "1 of 5 layers on "), (1000, "4 of 5 layers on ")] {
+            let settings =
+                LlamaSettings { n_threads: 1, n_ctx: 64, n_batch: 16, gpu_layers: asked, ..Default::default() };
+            let error = Llama::load(&path, &LlamaRequirement::width(config.hidden_size), &settings).unwrap_err();
+            println!("{error}");
+            let ModelError::Gpu { asked: told, found, .. } = &error else { panic!("{error}") };
+            assert_eq!(*told, asked);
+            assert!(found.starts_with(landed) && found.ends_with("on the CPU (first output.weight)"), "{error}");
+        }
     }
 }
