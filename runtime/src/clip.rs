@@ -6,6 +6,7 @@ use std::time::Instant;
 use mien_capture::{AudioClip, Media, Pictures, SampleRate, Span, Timestamp, file, to_rate};
 
 use crate::record::{Latency, Record};
+use crate::rung::Rung;
 use crate::scorer::{Features, Scorer, TextInput, Utterance};
 use crate::speech::segment;
 use crate::transcript::Transcript;
@@ -26,7 +27,7 @@ pub enum TextRequest {
 }
 
 impl TextRequest {
-    /// Whether scoring loads the language model.
+    /// Whether scoring loads the language model where it fits.
     pub fn needs_llm(&self) -> bool {
         *self != Self::Absent
     }
@@ -90,10 +91,14 @@ pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<
         records.push(record);
     }
     if records.is_empty() {
-        records.push(scorer.nothing_to_score(request.first_seq, &clip.name, clip.span()?, clip.nothing()));
+        let why = clip.nothing(scorer.facts().rung);
+        records.push(scorer.nothing_to_score(request.first_seq, &clip.name, clip.span()?, why));
     }
     if let Some(first) = records.first_mut() {
         first.notes.extend(clip.notes);
+        if clip.pictures.is_some() && !scorer.facts().rung.has_face() {
+            first.notes.push(format!("pictures are not looked at: rung {}", scorer.facts().rung));
+        }
         if !lost.is_empty() {
             first.notes.push(format!("{} of the clip's subtitles overlap no utterance and are not used", lost.len()));
         }
@@ -118,7 +123,7 @@ pub fn clip_features(
     let clip = Clip::open(&request)?;
     clip.check_length(scorer.segment_settings().longest_s, "cut it into utterances")?;
     let Some(found) = clip.utterances(scorer, &request)?.into_iter().next() else {
-        let reason = format!("{}, and no transcript: there is nothing to extract", clip.nothing());
+        let reason = format!("{}, and no transcript: there is nothing to extract", clip.nothing(scorer.facts().rung));
         return Err(RuntimeError::Unscorable { path: path.into(), reason });
     };
     let text = transcript.and_then(|transcript| transcript.assign(&[found.span]).0.into_iter().next().flatten());
@@ -230,8 +235,12 @@ impl Clip {
     }
 
     /// Why there is nothing to score.
-    fn nothing(&self) -> &'static str {
-        if self.sound.is_some() { "no speech" } else { "no sound and no face" }
+    fn nothing(&self, rung: Rung) -> &'static str {
+        match (&self.sound, rung.has_face()) {
+            (Some(_), _) => "no speech",
+            (None, true) => "no sound and no face",
+            (None, false) => "no sound",
+        }
     }
 
     fn span(&self) -> Result<Span> {

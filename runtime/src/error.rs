@@ -39,6 +39,14 @@ pub enum RuntimeError {
         /// Expected, found, and what to do.
         reason: String,
     },
+    /// The machine has less memory than the networks need.
+    #[error("memory: {reason}; {fix}")]
+    Memory {
+        /// What is needed and what is there.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
     /// The bundle is not usable.
     #[error("bundle: {0}")]
     Bundle(#[source] ModelError),
@@ -109,7 +117,7 @@ impl RuntimeError {
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
             // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
             Self::Bundle(_) | Self::Stage { source: ModelError::NotFinite { .. }, .. } => 5,
-            Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } => 1,
+            Self::Memory { .. } | Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } => 1,
         }
     }
 
@@ -126,6 +134,7 @@ impl RuntimeError {
             Self::Transcript { .. } => "transcript",
             Self::Unscorable { .. } => "unscorable",
             Self::Request { .. } => "request",
+            Self::Memory { .. } => "memory",
             Self::Bundle(_) => "bundle",
             Self::Stage { .. } => "stage",
             Self::Write { .. } => "write",

@@ -1,7 +1,8 @@
 //! The device program as a library: from clips to scored utterances.
 //!
 //! The way of a clip: [`clip`] opens a file and cuts it into utterances ([`speech`], [`transcript`]); [`scorer`] takes
-//! each utterance through hearing, seeing, reading and fusion; [`record`] is what comes out, one JSON line each.
+//! each utterance through hearing, seeing, reading and fusion; [`record`] is what comes out, one JSON line each. [`rung`]
+//! says which networks are loaded for it.
 
 pub mod bench;
 pub mod clip;
@@ -13,6 +14,7 @@ pub mod live;
 pub mod mode;
 pub mod record;
 pub mod recording;
+pub mod rung;
 pub mod scorer;
 pub mod speech;
 pub mod spread;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
+use crate::rung::Rung;
 use mien_capture::device::DeviceState;
 
 /// Version of the record's fields; additions keep it, changes raise it.
@@ -29,6 +30,8 @@ pub struct Record {
     pub interval90: Option<[f32; 2]>,
     /// Which modalities took part; null when there was nothing to score.
     pub mode: Option<Mode>,
+    /// Which networks were loaded.
+    pub rung: Rung,
     /// The three AFG weights (spec section 3.4): not normalised, sign free.
     pub weights: Option<ModalityWeights>,
     /// Weights of the seven views atv, at, tv, av, a, t, v (spec section 3.7): not normalised, sign free.

@@ -89,6 +89,10 @@ fn check(m: &Manifest) -> Result<(), Fault> {
     network(&["face", "track"], m.face.track.validate())?;
     network(&["face", "crop"], m.face.crop.validate())?;
     equal_presence(&["memory", "with_llm"], m.llm.is_some(), m.memory.with_llm.is_some())?;
+    let (part, whole) = (m.memory.audio_only.unwrap_or(0), m.memory.without_llm);
+    ensure(part <= whole, &["memory", "audio_only"], || {
+        format!("expected at most {whole}, what is needed without the language model, found {part}")
+    })?;
     measurements(m)?;
     files(m)
 }

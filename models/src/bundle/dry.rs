@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::entry::Role;
-use super::manifest::{AudioSection, FaceSection, LlmSection, Manifest, MemorySection, MethodSection, SCHEMA};
+use super::manifest::{AudioSection, FaceSection, LlmSection, Manifest, MethodSection, SCHEMA};
+use super::memory::MemorySection;
 use super::write::{BundleWriter, Origin};
 use crate::Result;
 use crate::face::detector_model;
@@ -127,8 +128,15 @@ fn write_graphs(writer: &mut BundleWriter, sizes: &Sizes, seed: u64, origin: Ori
 }
 
 fn manifest(sizes: Sizes, writer: &BundleWriter) -> Manifest {
-    let without_llm = MemorySection::of_networks(writer.files());
-    let llm_bytes: u64 = writer.files().iter().filter(|file| file.role == Role::Llm).map(|file| file.bytes).sum();
+    let audio = AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 };
+    let llm = sizes.llm.map(|llm| LlmSection {
+        embedding_length: llm.hidden_size,
+        block_count: llm.layers,
+        vocab_size: llm.vocab_size,
+        context_length: llm.context_length,
+        vicuna_7b: false,
+    });
+    let memory = MemorySection::of(writer.files(), &sizes.wavlm, audio.longest_utterance_s, llm.as_ref());
     Manifest {
         schema: SCHEMA,
         name: sizes.name.into(),
@@ -137,20 +145,14 @@ fn manifest(sizes: Sizes, writer: &BundleWriter) -> Manifest {
         statement: "untrained formula weights: scores mean nothing".into(),
         created_by: concat!("mien ", env!("CARGO_PKG_VERSION")).into(),
         method: MethodSection::published(sizes.audio_layer),
-        audio: AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 },
+        audio,
         face: FaceSection::default(),
-        memory: MemorySection { without_llm, with_llm: sizes.llm.as_ref().map(|_| without_llm + 2 * llm_bytes) },
+        memory,
         wavlm: sizes.wavlm,
         manet: sizes.manet,
         projector: sizes.projector,
         fusion: sizes.fusion,
-        llm: sizes.llm.map(|llm| LlmSection {
-            embedding_length: llm.hidden_size,
-            block_count: llm.layers,
-            vocab_size: llm.vocab_size,
-            context_length: llm.context_length,
-            vicuna_7b: false,
-        }),
+        llm,
         interval90: Default::default(),
         metrics: Vec::new(),
         files: Vec::new(),

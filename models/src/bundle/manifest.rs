@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{FileEntry, Role};
 use super::locate::{line_at, line_of, line_text};
+use super::memory::MemorySection;
 use super::{check, locate};
 use crate::face::{CropSettings, FaceSettings, TrackSettings};
 use crate::fusion::FusionConfig;
@@ -18,9 +19,8 @@ use crate::{ModelError, Result};
 
 /// The manifest's name in the bundle's folder.
 pub const MANIFEST_NAME: &str = "manifest.toml";
-/// Memory besides weights: the program, and the activations of a longest utterance. An estimate.
-const WORKING_BYTES: u64 = 256 << 20;
-/// Version of the manifest's keys; any change of them raises it.
+/// Version of the manifest's keys; any change of them raises it but a key more that may be left out: without it a manifest
+/// says what it said before, and a program that does not know it refuses it by name.
 pub const SCHEMA: u32 = 1;
 
 /// Everything a device must know of a bundle besides the files themselves. Unknown keys are refused everywhere.
@@ -126,27 +126,6 @@ pub struct FaceSection {
     pub track: TrackSettings,
     /// The face as the network's input.
     pub crop: CropSettings,
-}
-
-/// Memory in bytes that a device needs for the networks, a longest utterance included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemorySection {
-    /// Without the language model.
-    pub without_llm: u64,
-    /// With it; none in a bundle without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub with_llm: Option<u64>,
-}
-
-impl MemorySection {
-    /// Memory that the networks need whose `files` are in a bundle, the language model left out. An estimate: while a graph
-    /// is prepared, its weights are there as the file has them and packed for the processor.
-    #[must_use]
-    pub fn of_networks(files: &[FileEntry]) -> u64 {
-        let bytes: u64 = files.iter().filter(|file| file.role != Role::Llm).map(|file| file.bytes).sum();
-        2 * bytes + WORKING_BYTES
-    }
 }
 
 /// Sizes of the language model.

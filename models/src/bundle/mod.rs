@@ -11,6 +11,7 @@ mod dry;
 mod entry;
 mod locate;
 mod manifest;
+mod memory;
 mod numbers;
 mod open;
 mod write;
@@ -19,9 +20,8 @@ pub use check::MODES;
 pub use digest::Sha256;
 pub use dry::{DrySize, make_dry};
 pub use entry::{BundlePath, FileEntry, Role};
-pub use manifest::{
-    AudioSection, FaceSection, LlmSection, MANIFEST_NAME, Manifest, MemorySection, MethodSection, Metric, SCHEMA,
-};
+pub use manifest::{AudioSection, FaceSection, LlmSection, MANIFEST_NAME, Manifest, MethodSection, Metric, SCHEMA};
+pub use memory::MemorySection;
 pub use numbers::GraphNumbers;
 pub use open::{Bundle, FileCheck, Verification};
 pub use write::{BundleWriter, Origin};

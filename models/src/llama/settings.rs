@@ -4,6 +4,7 @@ use std::thread::available_parallelism;
 
 use super::device::{GpuDevice, gpu_devices, no_gpu, used};
 use super::gguf::{LlamaShape, TensorInfo};
+use crate::memory::Available;
 use crate::{ModelError, Result};
 
 /// Memory that the cache and the compute buffers may take at most, whatever the machine has.
@@ -57,7 +58,7 @@ impl LlamaSettings {
         if self.gpu_layers > 0 {
             host = host.saturating_add(self.check_gpus(shape, tensors, &gpu_devices())?);
         }
-        let (limit, whose) = match available_memory() {
+        let (limit, whose) = match Available::now().map(|free| free.bytes) {
             Some(free) if free < MAX_WORKING_BYTES => (free, "are available"),
             _ => (MAX_WORKING_BYTES, "are allowed"),
         };
@@ -176,13 +177,6 @@ fn range(name: &str, value: usize, limit: usize, whose: &str) -> Result<()> {
 
 fn refused(name: &str, reason: String) -> ModelError {
     ModelError::Config { what: format!("language model setting {name}"), reason }
-}
-
-/// Memory that can be allocated without swapping, where the system tells.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, MANIFEST_NAME, Manifest, MethodSection, Metric};
+use mien_models::bundle::{Bundle, MANIFEST_NAME, Manifest, MemorySection, MethodSection, Metric, Role};
 
 use crate::material::{Copy, dry_manifest};
 
@@ -174,5 +174,56 @@ fn every_key_survives_being_written_and_read() {
                 .to_string();
         assert!(text.contains("method.prompt: expected no control characters but line ends"), "{text}");
     }
+    assert!(refused(|m| m.memory.audio_only = Some(u64::MAX >> 1)).contains("memory.audio_only: expected at most"));
     assert!(refused(|m| m.memory.with_llm = None).contains("memory.with_llm: expected a value, found none"));
+}
+
+#[test]
+fn what_a_part_needs_is_less_than_the_whole_and_grows_with_what_it_holds() {
+    let manifest = dry_manifest();
+    let memory = manifest.memory;
+    let needs = [manifest.audio_only_bytes(), memory.without_llm, memory.with_llm.unwrap()];
+    assert_eq!(memory.audio_only, Some(needs[0]));
+    assert!(needs[0] < needs[1] && needs[1] < needs[2], "{needs:?}");
+    // Each need holds the files of its networks at least, and a longest utterance.
+    let bytes = |roles: &[Role]| -> u64 { roles.iter().filter_map(|role| manifest.file(*role)).map(|f| f.bytes).sum() };
+    let voice = [Role::Wavlm, Role::WavlmWeights, Role::Fusion, Role::FusionWeights];
+    assert!(needs[0] > bytes(&voice));
+    assert!(needs[1] - needs[0] >= bytes(&[Role::Manet, Role::ManetWeights, Role::FaceDetector]));
+    assert!(needs[2] - needs[1] >= bytes(&[Role::Projector, Role::ProjectorWeights, Role::Llm]));
+    let of = |seconds| MemorySection::of(&manifest.files, &manifest.wavlm, seconds, manifest.llm.as_ref());
+    assert_eq!(of(manifest.audio.longest_utterance_s), memory);
+    assert!(of(60.0).audio_only > memory.audio_only && of(60.0).with_llm > memory.with_llm);
+
+    // A longer context needs more, up to what the model was trained for; a shorter one is no reason to promise less.
+    let llm = manifest.llm.as_ref().unwrap();
+    let at = |positions| memory.with_context(llm, positions).unwrap();
+    assert_eq!((at(16), at(1024)), (needs[2], needs[2]));
+    // Keys and values of 6 blocks of width 64, four bytes each.
+    assert_eq!(at(2048) - at(1024), 1024 * 2 * 6 * 64 * 4);
+    assert_eq!(at(1 << 20), at(llm.context_length));
+
+    // A fusion of the same size changes nothing, a larger one every need.
+    assert_eq!(memory.with_fusion(1000, 1000), memory);
+    let larger = memory.with_fusion(1000, 3000);
+    assert_eq!(larger.without_llm - memory.without_llm, larger.audio_only.unwrap() - needs[0]);
+    assert!(larger.without_llm >= memory.without_llm + 2000);
+}
+
+#[test]
+fn a_manifest_from_before_there_was_a_need_of_voice_alone_has_an_estimate() {
+    let path = Path::new("m.toml");
+    let mut manifest = dry_manifest();
+    manifest.memory.audio_only = None;
+    manifest.memory.without_llm = 1 << 40;
+    let text = manifest.to_toml(path).unwrap();
+    assert!(!text.contains("audio_only"), "{text}");
+    let old = Manifest::parse(&text, path).unwrap();
+    assert_eq!(old, manifest);
+    let estimate = old.audio_only_bytes();
+    assert!(estimate >= dry_manifest().audio_only_bytes(), "{estimate}: whatever operators its graphs have");
+    assert!(estimate < 1 << 30, "{estimate}");
+    // It is never more than what is needed with faces.
+    manifest.memory.without_llm = 12345;
+    assert_eq!(manifest.audio_only_bytes(), 12345);
 }

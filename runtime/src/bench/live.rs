@@ -15,6 +15,7 @@ use crate::live::read::revised_score;
 use crate::live::score::{first_score, millis};
 use crate::live::session::Live;
 use crate::record::{BundleMark, LlmOutcome, Record};
+use crate::rung::{Chosen, Rung, choose_here};
 use crate::scorer::{Ear, Eye, Fuser, Networks, Reader, eye};
 use crate::speech::segment;
 use crate::spread::Spread;
@@ -43,6 +44,10 @@ pub struct LiveBenchSettings<'a> {
 pub struct LiveBenchReport {
     /// The weights.
     pub bundle: BundleMark,
+    /// Which of its networks are loaded.
+    pub rung: Rung,
+    /// Why that is less than was wanted, where it is.
+    pub warning: Option<String>,
     /// Pictures looked at per second of speech.
     pub pictures_per_s: f64,
     /// Waiting for the first score.
@@ -98,8 +103,12 @@ type Column = (&'static str, fn(&Waits) -> f64);
 /// # Errors
 /// What loading and scoring raise; [`RuntimeError::Unscorable`] for a recording without speech.
 pub fn run_live(settings: &LiveBenchSettings<'_>) -> Result<LiveBenchReport> {
-    let config = configured(settings)?;
-    let mut serial = Serial::open(settings, &config)?;
+    let mut config = configured(settings)?;
+    let (mut serial, chosen) = Serial::open(settings, &config)?;
+    // Both ways run the same networks; the live ones must fit beside those of the sequence.
+    config.engine.rung = chosen.rung.into();
+    config.llm.enabled &= chosen.rung.has_llm();
+    config.camera.enabled &= chosen.rung.has_face();
     let (mut live_waits, mut serial_waits) = (Vec::new(), Vec::new());
     let (mut dropped, mut unread, mut bundle) = (Default::default(), 0, None);
     while live_waits.len() < settings.utterances {
@@ -133,6 +142,8 @@ pub fn run_live(settings: &LiveBenchSettings<'_>) -> Result<LiveBenchReport> {
     let none = || RuntimeError::Request { what: "--utterances".into(), reason: "0, expected at least 1".into() };
     Ok(LiveBenchReport {
         bundle: bundle.ok_or_else(none)?,
+        rung: chosen.rung,
+        warning: chosen.warning(),
         pictures_per_s: if config.camera.enabled { config.camera.pictures_per_s } else { 0.0 },
         first: compared(|w| w.first).ok_or_else(none)?,
         revised: config.llm.enabled.then(|| compared(|w| w.revised)).flatten(),
@@ -221,7 +232,8 @@ fn listen(config: &Config, count: usize, dropped: &mut std::collections::BTreeMa
 /// The same stages on one thread, each after the other, once speech has ended.
 struct Serial {
     ear: Ear,
-    eye: Eye,
+    eye: Option<Eye>,
+    width: usize,
     fuser: Fuser,
     reader: Option<Reader>,
     utterances: Vec<Vec<f32>>,
@@ -231,10 +243,11 @@ struct Serial {
 }
 
 impl Serial {
-    fn open(settings: &LiveBenchSettings<'_>, config: &Config) -> Result<Self> {
-        let chosen = choose(config.bundle.as_deref())?;
+    fn open(settings: &LiveBenchSettings<'_>, config: &Config) -> Result<(Self, Chosen)> {
+        let bundle = choose(config.bundle.as_deref())?;
+        let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &config.wish())?;
         let Networks { facts, ear, optics, reader, fuser, .. } =
-            Networks::open(&chosen.bundle, &config.scorer_settings())?;
+            Networks::open(&bundle.bundle, &config.scorer_settings(chosen.rung))?;
         let refuse = |path: &Path, reason: &str| RuntimeError::Unscorable { path: path.into(), reason: reason.into() };
         let sound = file::open(settings.speech)?.audio.ok_or_else(|| refuse(settings.speech, "holds no sound"))?;
         let sound = to_rate(sound, SampleRate::HZ_16000)?;
@@ -250,29 +263,34 @@ impl Serial {
             Ok(first.ok_or_else(|| refuse(path, "holds no picture"))??)
         };
         let face = settings.face.map(shown).transpose()?;
-        let eye = eye(optics)?;
+        let eye = optics.map(eye).transpose()?;
+        let width = facts.manifest.manet.embedding();
         let pictures_per_s = config.camera.pictures_per_s;
-        Ok(Self { ear, eye, fuser, reader, utterances, face, pictures_per_s, turn: 0 })
+        Ok((Self { ear, eye, width, fuser, reader, utterances, face, pictures_per_s, turn: 0 }, chosen))
     }
 
     /// Scores the next utterance.
     fn next(&mut self) -> Result<Waits> {
-        let Self { ear, eye, fuser, reader, utterances, face, pictures_per_s, turn } = self;
+        let Self { ear, eye, width, fuser, reader, utterances, face, pictures_per_s, turn } = self;
         let Some(samples) = utterances.get(*turn % utterances.len()) else { return Ok(Waits::default()) };
         *turn += 1;
         let seconds = samples.len() as f64 / f64::from(SampleRate::HZ_16000.hz());
         let count = (seconds * *pictures_per_s).round() as usize;
-        eye.forget();
+        if let Some(eye) = eye {
+            eye.forget();
+        }
         let start = Instant::now();
         let mut data = Vec::new();
         let mut rows = 0;
-        for frame in face.iter().cycle().take(count) {
-            if let Some((_, crop)) = eye.look(frame)? {
-                data.extend(eye.embed(crop)?);
-                rows += 1;
+        if let Some(eye) = eye {
+            for frame in face.iter().cycle().take(count) {
+                if let Some((_, crop)) = eye.look(frame)? {
+                    data.extend(eye.embed(crop)?);
+                    rows += 1;
+                }
             }
         }
-        let rows = Tensor::new([rows, eye.width()], data).map_err(RuntimeError::stage("MA-Net"))?;
+        let rows = Tensor::new([rows, *width], data).map_err(RuntimeError::stage("MA-Net"))?;
         let seen = millis(start);
         let faces = FaceRows { numbers: Vec::new(), rows };
         let (features, faces, score) = first_score(ear, fuser, samples, || faces)?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::memory::{peak_bytes, resident_bytes};
 use crate::record::{BundleMark, Latency};
+use crate::rung::Rung;
 use crate::scorer::{Scorer, TextInput, Utterance};
 use crate::speech::segment;
 use crate::spread::Spread;
@@ -35,6 +36,8 @@ pub struct BenchSettings<'a> {
 pub struct BenchReport {
     /// The weights.
     pub bundle: BundleMark,
+    /// Which of its networks are loaded.
+    pub rung: Rung,
     /// Length of the utterance, seconds.
     pub seconds: f64,
     /// Pictures searched for a face in each run.
@@ -117,6 +120,7 @@ pub fn run(scorer: &mut Scorer, settings: &BenchSettings<'_>) -> Result<BenchRep
     let operators = if settings.operators { operators(scorer, &samples)? } else { Vec::new() };
     Ok(BenchReport {
         bundle: scorer.mark().clone(),
+        rung: scorer.facts().rung,
         seconds,
         pictures: pictures.as_ref().map_or(0, Pictures::count),
         load: scorer.load_times().iter().map(|l| LoadCost { stage: l.stage, ms: l.time.as_secs_f64() * 1e3 }).collect(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use mien_runtime::bench::{BenchReport, BenchSettings, run as measure};
 use mien_runtime::default_bundle::choose;
+use mien_runtime::rung::{Demand, Rung};
 use mien_runtime::scorer::Scorer;
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use super::demo::{portrait, speech};
 use super::output::{self, Failure};
 use super::score::warn_untrained;
 use super::table::Table;
-use super::{EngineArgs, bench_live, bench_llm};
+use super::{EngineArgs, RungArgs, bench_live, bench_llm};
 
 /// Counted runs where none are asked for.
 const RUNS: u32 = 20;
@@ -58,6 +59,8 @@ pub(crate) struct BenchArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) rung: RungArgs,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
@@ -73,17 +76,26 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         None => Some(portrait()).filter(|p| p.is_file()),
     };
     let chosen = choose(args.engine.bundle.as_deref())?;
-    let with_llm = !args.no_llm && chosen.bundle.manifest().llm.is_some();
-    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(with_llm))?;
+    let manifest = chosen.bundle.manifest();
+    let llm = match (args.no_llm, &manifest.llm) {
+        (true, _) => Demand::Off("--no-llm"),
+        (false, Some(_)) => Demand::Wanted,
+        // There is something to measure all the same, unless it is asked for by name.
+        (false, None) if args.rung.rung.rung().is_some_and(Rung::has_llm) => Demand::Wanted,
+        (false, None) => Demand::Off("the bundle"),
+    };
+    let shown = args.face.as_ref().map_or(Demand::Wanted, |_| Demand::Needed("--face"));
+    let rung = args.rung.choose(manifest, &args.engine, llm, shown, args.json)?;
+    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);
     warn_untrained(&scorer, args.json);
     let settings = BenchSettings {
         speech: &speech,
-        face: face.as_deref(),
+        face: face.as_deref().filter(|_| rung.has_face()),
         seconds: args.seconds,
         runs: args.runs.unwrap_or(RUNS),
-        with_llm,
+        with_llm: rung.has_llm(),
         operators: args.operators,
     };
     let report = measure(&mut scorer, &settings)?;
@@ -106,8 +118,8 @@ struct Placed<'a> {
 
 fn print(report: &BenchReport, threads: u16, language_model: Option<&str>) -> Result<(), Failure> {
     output::line(&format!(
-        "bundle {}  threads {threads}  utterance {:.2} s  pictures {}",
-        report.bundle.name, report.seconds, report.pictures
+        "bundle {}  rung {}  threads {threads}  utterance {:.2} s  pictures {}",
+        report.bundle.name, report.rung, report.seconds, report.pictures
     ))?;
     if let Some(landing) = language_model {
         output::line(&format!("language model  {landing}"))?;

@@ -18,6 +18,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     config.llm.context = engine.llm_context;
     config.llm.gpu_layers = engine.gpu_layers.unwrap_or(0);
     config.llm.enabled = !args.no_llm;
+    config.engine.rung = args.rung.rung;
     let settings = LiveBenchSettings {
         speech: &speech,
         face: face.as_deref(),
@@ -25,6 +26,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         config: &config,
     };
     let report = run_live(&settings)?;
+    if let Some(warning) = &report.warning {
+        output::warn(warning, args.json);
+    }
     if !report.bundle.trained {
         output::warn("untrained weights: times mean something, scores do not", args.json);
     }
@@ -33,8 +37,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 fn print(report: &LiveBenchReport) -> Result<(), Failure> {
     output::line(&format!(
-        "bundle {}  {} utterances each way  {} pictures a second",
-        report.bundle.name, report.first.live.runs, report.pictures_per_s
+        "bundle {}  rung {}  {} utterances each way  {} pictures a second",
+        report.bundle.name, report.rung, report.first.live.runs, report.pictures_per_s
     ))?;
     output::line("")?;
     let mut waits = Table::new(&["from the end of speech to", "p50 ms", "p90 ms", "p99 ms", "live over serial"]);

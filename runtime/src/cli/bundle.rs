@@ -218,7 +218,8 @@ fn info(args: &PlaceArgs) -> Result<(), Failure> {
     let mebibytes = |bytes: u64| bytes >> 20;
     let with_llm =
         m.memory.with_llm.map_or("no language model".into(), |b| format!("{} MiB with language model", mebibytes(b)));
-    output::line(&format!("memory   {} MiB without, {with_llm}", mebibytes(m.memory.without_llm)))?;
+    let (voice, face) = (mebibytes(m.audio_only_bytes()), mebibytes(m.memory.without_llm));
+    output::line(&format!("memory   {voice} MiB for voice alone, {face} MiB for voice and face, {with_llm}"))?;
     output::line(&format!(
         "method   audio layer {}, text layers {:?}, simulated {:?}, MIA {:?} (residual {:?}), padding {:?}",
         m.method.audio_layer,

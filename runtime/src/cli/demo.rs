@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
 use mien_runtime::default_bundle::choose;
+use mien_runtime::rung::Demand;
 use mien_runtime::scorer::Scorer;
 use mien_runtime::transcript::Transcript;
 use mien_runtime::{Result, RuntimeError};
 
-use super::EngineArgs;
 use super::output::{self, Failure};
 use super::score::{print, warn_untrained};
+use super::{EngineArgs, RungArgs};
 
 /// Recorded human voice of Debian's alsa-utils, and what it says.
 const SPEECH: &str = "/usr/share/sounds/alsa/Front_Center.wav";
@@ -37,6 +38,8 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    rung: RungArgs,
 }
 
 pub(crate) fn run(args: &DemoArgs) -> std::result::Result<(), Failure> {
@@ -50,17 +53,21 @@ pub(crate) fn run(args: &DemoArgs) -> std::result::Result<(), Failure> {
         ("without language model", TextRequest::Absent),
     ];
     let chosen = choose(args.engine.bundle.as_deref())?;
-    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(true))?;
+    let shown = args.face.as_ref().map_or(Demand::Wanted, |_| Demand::Needed("--face"));
+    let rung = args.rung.choose(chosen.bundle.manifest(), &args.engine, Demand::Wanted, shown, args.json)?;
+    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);
     warn_untrained(&scorer, args.json);
     if !args.json {
         output::line(&format!("speech  {}  (says \"{spoken}\")", speech.display()))?;
-        output::line(&format!("face    {}", face.display()))?;
+        let unseen = if rung.has_face() { "" } else { "  (not looked at)" };
+        output::line(&format!("face    {}{unseen}", face.display()))?;
+        output::line(&format!("rung    {rung}"))?;
         output::line("")?;
     }
     let mut seq = 0;
-    for (way, text) in &ways {
+    for (way, text) in ways.iter().filter(|(_, text)| rung.has_llm() || !text.needs_llm()) {
         // One utterance in all three ways, so that the scores are of the same stretch of sound.
         let request = ClipRequest { path: &speech, face: Some(&face), text, whole: true, timing: true, first_seq: seq };
         let records = score_clip(&mut scorer, &request)?;

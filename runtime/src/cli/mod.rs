@@ -19,7 +19,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use mien_models::bundle::Manifest;
+use mien_runtime::rung::{Demand, Rung, RungSetting, Wish, choose_here};
 use mien_runtime::scorer::ScorerSettings;
 
 use output::Failure;
@@ -77,15 +80,47 @@ struct EngineArgs {
 }
 
 impl EngineArgs {
-    fn settings(&self, with_llm: bool) -> ScorerSettings {
+    fn settings(&self, rung: Rung) -> ScorerSettings {
         ScorerSettings {
             threads: self.threads.into(),
             llm_threads: self.llm_threads.into(),
             llm_context: self.llm_context as usize,
             gpu_layers: self.gpu_layers.unwrap_or(0),
-            with_llm,
+            rung,
         }
     }
+}
+
+/// Which networks are loaded.
+#[derive(Args, Clone, Copy)]
+struct RungArgs {
+    /// Networks to load: full, no-llm (voice and face) or audio-only; auto takes the highest rung whose memory is there
+    #[arg(long, value_name = "RUNG", default_value = "auto", value_parser = rungs())]
+    rung: RungSetting,
+}
+
+impl RungArgs {
+    /// Chooses the rung for a bundle on this machine; says so where it is lower than what is wanted.
+    fn choose(
+        &self,
+        manifest: &Manifest,
+        engine: &EngineArgs,
+        llm: Demand,
+        face: Demand,
+        json: bool,
+    ) -> mien_runtime::Result<Rung> {
+        let wish = Wish { setting: self.rung, llm, face };
+        let chosen = choose_here(manifest, engine.llm_context as usize, &wish)?;
+        if let Some(warning) = chosen.warning() {
+            output::warn(&warning, json);
+        }
+        Ok(chosen.rung)
+    }
+}
+
+/// Takes the name of a rung, or `auto`.
+fn rungs() -> impl TypedValueParser<Value = RungSetting> {
+    PossibleValuesParser::new(RungSetting::NAMES).try_map(|name| name.parse::<RungSetting>())
 }
 
 /// Every core: a device has nothing better to do while a person waits.

@@ -6,6 +6,7 @@ use clap::Args;
 use mien_runtime::RuntimeError;
 use mien_runtime::record::Record;
 use mien_runtime::recording::replay::Replay;
+use mien_runtime::rung::Rung;
 
 use super::EngineArgs;
 use super::output::{self, Failure};
@@ -28,7 +29,9 @@ pub(crate) struct ReplayArgs {
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let engine = &args.engine;
-    let mut replay = Replay::open(&args.folder, engine.bundle.as_deref(), &engine.settings(true), engine.gpu_layers)?;
+    // The recording says which networks are loaded.
+    let settings = engine.settings(Rung::Full);
+    let mut replay = Replay::open(&args.folder, engine.bundle.as_deref(), &settings, engine.gpu_layers)?;
     if let Some(statement) = replay.statement() {
         output::warn(statement, args.json);
     }

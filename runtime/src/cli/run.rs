@@ -17,6 +17,7 @@ use mien_runtime::live::tape::Tape;
 use mien_runtime::live::view::LiveView;
 use mien_runtime::record::{LlmOutcome, Record};
 use mien_runtime::recording::writer::TapeWriter;
+use mien_runtime::rung::RungSetting;
 
 use super::output::{self, Failure};
 use super::tui::{self, Tui};
@@ -44,6 +45,10 @@ pub(crate) struct RunArgs {
     /// Give first scores only
     #[arg(long)]
     no_llm: bool,
+    /// Networks to load, instead of the configuration's: full, no-llm (voice and face) or audio-only; auto takes the highest
+    /// rung whose memory is there
+    #[arg(long, value_name = "RUNG", value_parser = super::rungs())]
+    rung: Option<RungSetting>,
     /// Write sound and pictures into this new folder, for `mien replay`; only with the consent of everybody heard and seen
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -68,6 +73,7 @@ impl RunArgs {
         config.microphone.enabled &= !self.no_microphone;
         config.camera.enabled &= !self.no_camera;
         config.llm.enabled &= !self.no_llm;
+        config.engine.rung = self.rung.unwrap_or(config.engine.rung);
         config.check("command line")?;
         Ok(config)
     }
@@ -82,6 +88,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let tape = args.record.as_deref().map(|folder| Arc::new(Tape::new(folder)));
     let writer = tape.clone().map(TapeWriter::start).transpose()?;
     let live = Arc::new(Live::start(&config, tape)?);
+    if let Some(warning) = live.warning() {
+        output::warn(&warning, args.json);
+    }
     if let Some(statement) = live.statement() {
         output::warn(&statement, args.json);
     }
@@ -132,6 +141,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 /// One line of state for the service manager.
 fn status(view: &LiveView) -> String {
     let mut parts = vec![
+        format!("rung {}", view.rung),
         format!("microphone {}", name(&view.microphone.state)),
         format!("camera {}", name(&view.camera.state)),
         format!("{} utterances scored", view.first_ms.count),
@@ -190,7 +200,7 @@ pub(super) fn score_line(record: &Record) -> String {
 
 fn event_line(event: &Event) -> String {
     let told = match &event.what {
-        What::Started { bundle } => format!("started with bundle {}", bundle.name),
+        What::Started { bundle, rung } => format!("started with bundle {}, rung {rung}", bundle.name),
         What::Device { device, from, to, name: device_name, reason } => {
             let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
             format!("{device} {device_name}: {} -> {}{reason}", name(from), name(to))
@@ -202,8 +212,10 @@ fn event_line(event: &Event) -> String {
             "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away".into()
         }
         What::Mute { muted: false, .. } => "no longer muted".into(),
-        What::Bundle { bundle, refused: None } => format!("bundle {} in use, sha256 {}", bundle.name, bundle.digest),
-        What::Bundle { bundle, refused: Some(reason) } => format!("bundle {} stays in use: {reason}", bundle.name),
+        What::Bundle { bundle, rung, refused: None } => {
+            format!("bundle {} in use, rung {rung}, sha256 {}", bundle.name, bundle.digest)
+        }
+        What::Bundle { bundle, refused: Some(reason), .. } => format!("bundle {} stays in use: {reason}", bundle.name),
         What::Recording { folder, on: true, .. } => format!("RECORDING into {}", folder.display()),
         What::Recording { folder, reason, .. } => {
             format!("recording into {} has ended: {}", folder.display(), reason.as_deref().unwrap_or("on request"))

@@ -6,12 +6,13 @@ use clap::Args;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
 use mien_runtime::default_bundle::choose;
 use mien_runtime::record::Record;
+use mien_runtime::rung::Demand;
 use mien_runtime::scorer::Scorer;
 use mien_runtime::transcript::Transcript;
 
-use super::EngineArgs;
 use super::output::{self, Failure};
 use super::table::Table;
+use super::{EngineArgs, RungArgs};
 
 #[derive(Args)]
 pub(crate) struct ScoreArgs {
@@ -41,18 +42,32 @@ pub(crate) struct ScoreArgs {
     timing: bool,
     #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    rung: RungArgs,
 }
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     // Cheap faults first: a wrong transcript must not cost the loading of a 4 GB model.
-    let text = match (&args.text, &args.text_file) {
+    let mut text = match (&args.text, &args.text_file) {
         (Some(text), _) => TextRequest::Given(Transcript::inline(text)?),
         (None, Some(path)) => TextRequest::Given(Transcript::read(path)?),
         (None, None) if args.no_llm => TextRequest::Absent,
         (None, None) => TextRequest::Simulate,
     };
     let chosen = choose(args.engine.bundle.as_deref())?;
-    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(text.needs_llm()))?;
+    // What was given must be used; what merely could be is left out where memory is short.
+    let llm = match (&args.text, &args.text_file) {
+        (Some(_), _) => Demand::Needed("--text"),
+        (None, Some(_)) => Demand::Needed("--text-file"),
+        (None, None) if args.no_llm => Demand::Off("--no-llm"),
+        (None, None) => Demand::Wanted,
+    };
+    let face = args.face.as_ref().map_or(Demand::Wanted, |_| Demand::Needed("--face"));
+    let rung = args.rung.choose(chosen.bundle.manifest(), &args.engine, llm, face, args.json)?;
+    if !rung.has_llm() {
+        text = TextRequest::Absent;
+    }
+    let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);
     warn_untrained(&scorer, args.json);

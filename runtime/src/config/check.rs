@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::RuntimeError;
+use crate::rung::Rung;
 
 type Fault = (String, String);
 
@@ -51,6 +52,13 @@ impl Config {
             ("camera.no_pictures_s", c.no_pictures_s),
         ] {
             within(key, seconds, 0.1, 600.0)?;
+        }
+        let forced = self.engine.rung.rung();
+        if forced.is_some_and(Rung::has_llm) && !l.enabled {
+            return fault("engine.rung", "full has the language model, which llm.enabled = false leaves out".into());
+        }
+        if forced.is_some_and(|rung| !rung.has_face()) && !m.enabled {
+            return fault("engine.rung", "audio-only opens no camera, and the microphone is switched off".into());
         }
         within("camera.width", c.width.into(), 16.0, 8192.0)?;
         within("camera.height", c.height.into(), 16.0, 8192.0)?;

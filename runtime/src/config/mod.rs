@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::live::supervisor::DeviceLimits;
+use crate::rung::{Demand, Rung, RungSetting, Wish};
 use crate::scorer::{BundleFacts, ScorerSettings};
 use crate::speech::{DetectorKind, SegmentSettings};
 
@@ -253,6 +254,8 @@ impl Default for LlmSettings {
 pub struct EngineSettings {
     /// Threads for matrix products; without it all cores. Scores do not depend on it.
     pub threads: Option<u16>,
+    /// Which networks are loaded: "full" for all of them, "no-llm" for voice and face, "audio-only" for voice alone; "auto" takes the highest whose memory is there.
+    pub rung: RungSetting,
 }
 
 /// Commands from other programs.
@@ -264,15 +267,27 @@ pub struct ControlSettings {
 }
 
 impl Config {
-    /// How the networks are to be loaded.
-    pub fn scorer_settings(&self) -> ScorerSettings {
+    /// Which networks are wanted. Without a camera there is nothing for those for faces to do, so without a language model
+    /// either the rung is that of voice alone.
+    pub fn wish(&self) -> Wish {
+        let llm = if self.llm.enabled { Demand::Wanted } else { Demand::Off("llm.enabled = false (--no-llm)") };
+        let face = match (self.microphone.enabled, self.camera.enabled) {
+            (true, true) => Demand::Wanted,
+            (_, false) => Demand::Off("camera.enabled = false (--no-camera)"),
+            (false, true) => Demand::Needed("microphone.enabled = false (--no-microphone)"),
+        };
+        Wish { setting: self.engine.rung, llm, face }
+    }
+
+    /// How the networks of `rung` are to be loaded.
+    pub fn scorer_settings(&self, rung: Rung) -> ScorerSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         ScorerSettings {
             threads: self.engine.threads.map_or(cores, usize::from),
             llm_threads: self.llm.threads.map_or(cores.saturating_sub(1).max(1), usize::from),
             llm_context: self.llm.context as usize,
             gpu_layers: self.llm.gpu_layers,
-            with_llm: self.llm.enabled,
+            rung,
         }
     }
 }

@@ -163,6 +163,9 @@ mod tests {
         assert!(fault("[camera]\nwidth = 3").contains("camera.width"));
         assert!(fault("[speech]\nenter = 0.3").contains("speech.leave"));
         assert!(fault("[microphone]\nenabled = false\n[camera]\nenabled = false").contains("both"));
+        assert!(fault("[engine]\nrung = \"high\"").contains("line 2"), "{}", fault("[engine]\nrung = \"high\""));
+        assert!(fault("[llm]\nenabled = false\n[engine]\nrung = \"full\"").contains("line 4: engine.rung: full has"));
+        assert!(fault("[microphone]\nenabled = false\n[engine]\nrung = \"audio-only\"").contains("opens no camera"));
         assert!(fault("[microphone").contains("line 1"));
         assert!(fault("[microphone]\nno_samples_s = nan").contains("no_samples_s"));
         let missing = Config::read(Path::new("/does/not/exist.toml")).unwrap_err();

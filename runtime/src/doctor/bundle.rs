@@ -48,6 +48,9 @@ pub(super) fn examine(named: Option<&Path>, add: &mut dyn FnMut(Finding)) -> Opt
 /// Whether the language model that is configured is there.
 pub(super) fn examine_llm(manifest: &Manifest, config: &Config, add: &mut dyn FnMut(Finding)) {
     let check = "language model";
+    if let Some(rung) = config.engine.rung.rung().filter(|rung| config.llm.enabled && !rung.has_llm()) {
+        return add(Finding::ok(check, format!("left out: engine.rung = \"{rung}\"")));
+    }
     add(match (&manifest.llm, config.llm.enabled) {
         (Some(llm), true) => {
             let found =

@@ -14,6 +14,7 @@ use crate::RuntimeError;
 use crate::config::Config;
 use crate::live::devices;
 use crate::live::supervisor::DeviceLimits;
+use crate::rung::{Rung, RungSetting};
 
 /// Time for asking every camera what it can do.
 const LISTING: Duration = Duration::from_secs(5);
@@ -44,11 +45,19 @@ pub(super) fn list(add: &mut dyn FnMut(Finding)) {
     });
 }
 
-/// Opens the configured camera and takes pictures.
-pub(super) fn look(config: &Config, add: &mut dyn FnMut(Finding)) {
+/// Opens the configured camera and takes pictures, unless the session's `rung` has no use for them.
+pub(super) fn look(config: &Config, rung: Option<Rung>, add: &mut dyn FnMut(Finding)) {
     let check = "camera";
     if !config.camera.enabled {
         add(Finding::ok(check, "switched off in the configuration"));
+        return;
+    }
+    if let Some(rung) = rung.filter(|rung| !rung.has_face()) {
+        let why = match config.engine.rung {
+            RungSetting::Auto => "the finding on memory says why",
+            _ => "engine.rung asks for it",
+        };
+        add(Finding::ok(check, format!("skipped: rung {rung} opens no camera ({why})")));
         return;
     }
     look_at(devices::camera(config, SessionClock::start()), config.camera.limits(), add);

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use crate::RuntimeError;
 use crate::config::Config;
+use crate::rung::Rung;
 
 /// How good a finding is, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -156,17 +157,18 @@ pub fn examine(config: Option<&Path>, bundle: Option<&Path>, tell: &mut dyn FnMu
         microphone::listen(config, &mut add);
     }
     camera::list(&mut add);
-    if let Some(config) = &config {
-        camera::look(config, &mut add);
-    }
     let named = bundle.or_else(|| config.as_ref().and_then(|c| c.bundle.as_deref()));
     let manifest = if named.is_some() || config.is_some() { bundle::examine(named, &mut add) } else { None };
     let settings = config.clone().unwrap_or_default();
     if let Some(manifest) = &manifest {
         bundle::examine_llm(manifest, &settings, &mut add);
-        memory::examine(manifest, &settings, &mut add);
     }
-    let llm = settings.llm.enabled && manifest.as_ref().is_none_or(|m| m.llm.is_some());
+    let rung = manifest.as_ref().and_then(|manifest| memory::examine(manifest, &settings, &mut add));
+    // What is seen depends on the rung: for voice alone no camera is opened.
+    if let Some(config) = &config {
+        camera::look(config, rung, &mut add);
+    }
+    let llm = rung.map_or(settings.llm.enabled && manifest.as_ref().is_none_or(|m| m.llm.is_some()), Rung::has_llm);
     let able = processor::examine(&settings, llm, &mut add);
     graphics::examine(&settings, llm, able, &mut add);
     if let Some(config) = &config {

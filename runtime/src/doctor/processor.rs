@@ -4,6 +4,7 @@ use mien_models::engine::Isa;
 
 use super::{CONFIG, Finding, MACHINE};
 use crate::config::Config;
+use crate::rung::Rung;
 
 /// Everything about computing; `llm` tells whether the language model is to run. Gives whether its engine can run here.
 pub(super) fn examine(config: &Config, llm: bool, add: &mut dyn FnMut(Finding)) -> bool {
@@ -87,7 +88,7 @@ fn arithmetic(isa: Isa) -> Finding {
 
 fn threads(config: &Config, cores: usize) -> Finding {
     let check = "cores";
-    let settings = config.scorer_settings();
+    let settings = config.scorer_settings(Rung::Full);
     let found =
         format!("{cores}; {} threads for networks, {} for the language model", settings.threads, settings.llm_threads);
     if config.llm.enabled && settings.llm_threads > cores {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::supervisor::DeviceChange;
 use crate::record::{BundleMark, SCHEMA};
+use crate::rung::Rung;
 
 /// A line of output that is no score.
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +43,8 @@ pub enum What {
     Started {
         /// The bundle in use.
         bundle: BundleMark,
+        /// Which of its networks are loaded.
+        rung: Rung,
     },
     /// A device changed its state.
     Device {
@@ -69,6 +72,8 @@ pub enum What {
     Bundle {
         /// The one in use from now on.
         bundle: BundleMark,
+        /// Which of its networks are loaded.
+        rung: Rung,
         /// Why the new one is not in use.
         refused: Option<String>,
     },

@@ -55,7 +55,7 @@ impl Collecting {
 
 enum Request {
     Collect { span: Span, hurry: Arc<AtomicBool>, reply: SyncSender<FaceRows> },
-    Swap(Box<Optics>),
+    Swap(Option<Box<Optics>>),
     Wipe,
 }
 
@@ -113,9 +113,9 @@ impl FaceInbox {
         Collecting { rows, hurry }
     }
 
-    /// Exchanges the networks before the next picture.
-    pub(crate) fn swap(&self, optics: Optics) {
-        self.request(Request::Swap(Box::new(optics)));
+    /// Exchanges the networks before the next picture; without any, pictures are thrown away.
+    pub(crate) fn swap(&self, optics: Option<Optics>) {
+        self.request(Request::Swap(optics.map(Box::new)));
     }
 
     /// Zeroes every picture, face and row.
@@ -181,7 +181,8 @@ struct Row {
 
 /// The stage: one thread's faces.
 pub(crate) struct FaceStage {
-    eye: Eye,
+    /// None while the rung has no networks for faces.
+    eye: Option<Eye>,
     inbox: Arc<FaceInbox>,
     board: Arc<Board>,
     losses: Arc<Losses>,
@@ -199,7 +200,7 @@ impl FaceStage {
         losses: Arc<Losses>,
         tape: Option<Arc<Tape>>,
     ) -> Result<Self> {
-        let eye = eye(optics)?;
+        let eye = Some(eye(optics)?);
         Ok(Self { eye, inbox, board, losses, tape, number: 0, crops: Deque::new(), rows: Box::default() })
     }
 
@@ -212,7 +213,7 @@ impl FaceStage {
                     // Nobody waits any longer for an answer that cannot be sent.
                     let _ = reply.try_send(self.collect(span, &hurry));
                 }
-                Work::Request(Request::Swap(optics)) => match eye(*optics) {
+                Work::Request(Request::Swap(optics)) => match optics.map(|optics| eye(*optics)).transpose() {
                     Ok(eye) => {
                         self.wipe();
                         self.eye = eye;
@@ -252,10 +253,11 @@ impl FaceStage {
     }
 
     /// Finds the face of one picture.
-    fn look(&mut self, picture: RawPicture) {
+    fn look(&mut self, mut picture: RawPicture) {
+        let Some(eye) = &mut self.eye else { return picture.bytes.zeroize() };
         let number = self.number;
         self.number += 1;
-        let looked = picture.decode().map_err(RuntimeError::from).and_then(|f| self.eye.look(&f));
+        let looked = picture.decode().map_err(RuntimeError::from).and_then(|f| eye.look(&f));
         let (width, height, time) = (picture.width, picture.height, picture.time);
         match &self.tape {
             Some(tape) => tape.put(TapeItem::Picture { number, picture }),
@@ -287,7 +289,8 @@ impl FaceStage {
         if crop.time < from {
             return;
         }
-        match self.eye.embed(crop.face) {
+        let Some(eye) = &mut self.eye else { return };
+        match eye.embed(crop.face) {
             Ok(row) => {
                 if self.rows.is_full() {
                     self.rows.pop_front();
@@ -332,7 +335,7 @@ impl FaceStage {
                 data.extend(row.row);
             }
         }
-        let width = self.eye.width();
+        let width = self.eye.as_ref().map_or(0, Eye::width);
         let rows = Tensor::new([numbers.len(), width], data).unwrap_or_else(|_| Tensor::zeros([0, width]));
         FaceRows { numbers, rows }
     }
@@ -349,7 +352,9 @@ impl FaceStage {
         while let Some(mut row) = self.rows.pop_front() {
             row.row.zeroize();
         }
-        self.eye.forget();
+        if let Some(eye) = &mut self.eye {
+            eye.forget();
+        }
         self.board.no_picture();
         if let Some(tape) = &self.tape {
             tape.put(TapeItem::ForgetFaces);

@@ -62,7 +62,8 @@ pub(crate) struct Swap {
     pub(crate) done: Box<dyn FnOnce(Result<(), String>) + Send>,
 }
 
-type NewReader = (Reader, Fuser, Arc<BundleFacts>);
+/// What reads, if anything does, with what goes with it.
+type NewReader = (Option<Reader>, Fuser, Arc<BundleFacts>);
 
 /// The edges of the graph: every queue, and what all stages share.
 pub(crate) struct Wiring {
@@ -154,7 +155,7 @@ impl Wiring {
     /// Lays down the reading half of a newly loaded bundle.
     pub(crate) fn swap_reader(&self, reader: Option<Reader>, fuser: Fuser, facts: &Arc<BundleFacts>) {
         let mut slot = self.new_reader.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = reader.map(|reader| (reader, fuser, Arc::clone(facts)));
+        *slot = Some((reader, fuser, Arc::clone(facts)));
     }
 
     /// The reading half of a newly loaded bundle, if one waits.
@@ -164,9 +165,10 @@ impl Wiring {
 
     /// Another bundle is in use.
     pub(crate) fn new_settings(&self, facts: &Arc<BundleFacts>) {
-        if let Some(tape) = self.tape.as_ref().filter(|_| facts.mark != self.bundle()) {
-            // A replay runs on one bundle.
-            tape.end("another bundle came into use; a new recording holds what follows");
+        let before = self.facts();
+        if let Some(tape) = self.tape.as_ref().filter(|_| (&facts.mark, facts.rung) != (&before.mark, before.rung)) {
+            // A replay runs on one bundle and one rung.
+            tape.end("another bundle or rung came into use; a new recording holds what follows");
         }
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(facts);
         let _ = self.tellings.push(Tell::Settings(self.speech.segment(facts)));

@@ -42,7 +42,8 @@ pub(crate) fn revised(score: Score, facts: &BundleFacts, entry: &UtteranceEntry)
 
 /// The stage: one thread.
 pub(crate) struct ReadStage {
-    pub(crate) reader: Reader,
+    /// None while the rung has no language model.
+    pub(crate) reader: Option<Reader>,
     pub(crate) fuser: Fuser,
     pub(crate) facts: Arc<BundleFacts>,
     pub(crate) wiring: Arc<Wiring>,
@@ -51,7 +52,7 @@ pub(crate) struct ReadStage {
 impl ReadStage {
     /// Works until no more utterances come.
     pub(crate) fn run(mut self, beat: impl Fn()) {
-        self.wiring.desk.set_cancel(self.reader.cancel_handle());
+        self.set_cancel();
         loop {
             beat();
             let Some(job) = self.wiring.desk.take(Duration::from_millis(200)) else {
@@ -65,10 +66,10 @@ impl ReadStage {
                 self.swap();
             }
             // Sound that another bundle heard is of no use to this one.
-            let scored = if Arc::ptr_eq(&job.facts, &self.facts) {
-                revised_score(&mut self.reader, &mut self.fuser, &job.features, &job.faces).map_err(Some)
-            } else {
-                Err(None)
+            let reader = self.reader.as_mut().filter(|_| Arc::ptr_eq(&job.facts, &self.facts));
+            let scored = match reader {
+                Some(reader) => revised_score(reader, &mut self.fuser, &job.features, &job.faces).map_err(Some),
+                None => Err(None),
             };
             self.wiring.desk.done();
             match scored {
@@ -88,8 +89,14 @@ impl ReadStage {
     /// Takes over a newly loaded bundle.
     fn swap(&mut self) {
         let Some((reader, fuser, facts)) = self.wiring.take_reader() else { return };
-        self.wiring.desk.set_cancel(reader.cancel_handle());
         (self.reader, self.fuser, self.facts) = (reader, fuser, facts);
+        self.set_cancel();
+    }
+
+    fn set_cancel(&self) {
+        if let Some(reader) = &self.reader {
+            self.wiring.desk.set_cancel(reader.cancel_handle());
+        }
     }
 
     fn finish(&self, score: Score, job: &Job) {

@@ -65,6 +65,7 @@ pub(crate) fn unscored(facts: &BundleFacts, entry: &UtteranceEntry) -> Record {
         valence: None,
         interval90: None,
         mode: None,
+        rung: facts.rung,
         weights: None,
         views: None,
         transcript: None,
@@ -130,7 +131,6 @@ pub(crate) struct ScoreStage {
     pub(crate) ear: Ear,
     pub(crate) fuser: Fuser,
     pub(crate) facts: Arc<BundleFacts>,
-    pub(crate) with_llm: bool,
     pub(crate) wiring: Arc<Wiring>,
 }
 
@@ -158,7 +158,7 @@ impl ScoreStage {
                 notes: Vec::new(),
                 failure: None,
             };
-            entry.live.llm = if self.with_llm { LlmOutcome::Pending } else { LlmOutcome::Off };
+            entry.live.llm = if self.facts.rung.has_llm() { LlmOutcome::Pending } else { LlmOutcome::Off };
             utterance += 1;
             if let Err(error) = self.score(&heard, decided, &mut entry) {
                 // It still gets a record, which says why.
@@ -174,16 +174,21 @@ impl ScoreStage {
 
     fn score(&mut self, heard: &Heard, decided: Instant, entry: &mut UtteranceEntry) -> Result<()> {
         // Asked for before the sound is worked on, so that both are done side by side.
-        let waiting = self.wiring.faces.as_ref().map(|inbox| inbox.collect(heard.span));
+        let faces = self.wiring.faces.as_ref().filter(|_| self.facts.rung.has_face());
+        let waiting = faces.map(|inbox| inbox.collect(heard.span));
         let width = self.facts.manifest.manet.embedding();
         let mut late = false;
         let collect = || {
             let none = || FaceRows { numbers: Vec::new(), rows: Tensor::zeros([0, width]) };
             let Some(waiting) = waiting else { return none() };
-            waiting.wait(FACES_PATIENCE, FACES_LIMIT).unwrap_or_else(|| {
-                late = true;
-                none()
-            })
+            match waiting.wait(FACES_PATIENCE, FACES_LIMIT) {
+                Some(faces) if faces.numbers.is_empty() => none(),
+                Some(faces) => faces,
+                None => {
+                    late = true;
+                    none()
+                }
+            }
         };
         let (features, faces, mut score) = first_score(&mut self.ear, &mut self.fuser, &heard.samples, collect)?;
         if late {
@@ -194,7 +199,7 @@ impl ScoreStage {
         let first = record(score, &self.facts, entry, 1)?;
         self.wiring.tape(|| TapeItem::Utterance(entry.clone()));
         self.wiring.emit(first.clone());
-        if self.with_llm {
+        if self.facts.rung.has_llm() {
             let job = Job {
                 features,
                 faces: faces.rows,
@@ -216,6 +221,10 @@ impl ScoreStage {
         let outcome = networks.fuser.fork().map(|fuser| {
             if let Some(inbox) = &self.wiring.faces {
                 inbox.swap(networks.optics);
+            }
+            // Without networks for faces the camera is closed.
+            if let Some(supervisor) = self.wiring.supervisor.get() {
+                supervisor.set_camera_wanted(networks.facts.rung.has_face());
             }
             self.wiring.swap_reader(networks.reader, fuser, &networks.facts);
             self.wiring.new_settings(&networks.facts);

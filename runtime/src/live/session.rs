@@ -1,6 +1,5 @@
 //! A live session from its start to its end.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -32,7 +31,8 @@ use super::view::LiveView;
 use crate::config::Config;
 use crate::default_bundle::choose;
 use crate::record::LlmOutcome;
-use crate::scorer::{Networks, ScorerSettings};
+use crate::rung::{Chosen, Wish, choose_here};
+use crate::scorer::Networks;
 use crate::{Result, RuntimeError};
 
 /// How long the listener may take to have room for one more telling.
@@ -45,8 +45,10 @@ pub struct Live {
     wiring: Arc<Wiring>,
     sound: Arc<SoundCounters>,
     pulses: Pulses,
-    settings: ScorerSettings,
-    bundle: Option<PathBuf>,
+    config: Config,
+    /// What a reload may choose from.
+    wish: Wish,
+    chosen: Chosen,
     stages: Mutex<Vec<JoinHandle<()>>>,
     stop: AtomicBool,
     reloading: Arc<AtomicBool>,
@@ -57,19 +59,21 @@ impl Live {
     /// Loads the networks, starts every stage, then opens the devices.
     ///
     /// # Errors
-    /// What loading the bundle raises; [`RuntimeError::Thread`] where a stage cannot be started. A missing device is no
-    /// error: it is waited for.
+    /// [`RuntimeError::Memory`] where the bundle's networks do not fit; what loading them raises; [`RuntimeError::Thread`]
+    /// where a stage cannot be started. A missing device is no error: it is waited for.
     pub fn start(config: &Config, tape: Option<Arc<Tape>>) -> Result<Self> {
         let clock = SessionClock::start();
-        let settings = config.scorer_settings();
-        let chosen = choose(config.bundle.as_deref())?;
-        let networks = Networks::open(&chosen.bundle, &settings)?;
-        drop(chosen);
+        let bundle = choose(config.bundle.as_deref())?;
+        let wish = config.wish();
+        let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &wish)?;
+        let rung = chosen.rung;
+        let networks = Networks::open(&bundle.bundle, &config.scorer_settings(rung))?;
+        drop(bundle);
         networks.check()?;
         let Networks { facts, ear, optics, reader, fuser, .. } = networks;
 
         let microphone = config.microphone.enabled.then(|| devices::microphone(config));
-        let camera = config.camera.enabled.then(|| devices::camera(config, clock));
+        let camera = (config.camera.enabled && rung.has_face()).then(|| devices::camera(config, clock));
         let faces = camera.as_ref().map(|_| Arc::new(FaceInbox::new()));
         let llm = &config.llm;
         let patience = Patience {
@@ -126,7 +130,7 @@ impl Live {
                 ended.listening_ended.store(true, Ordering::Release);
             }),
         )?;
-        if let Some(inbox) = faces.clone() {
+        if let (Some(inbox), Some(optics)) = (faces.clone(), optics) {
             let pulse = pulses.stage("faces");
             let (board, losses, tape) = (Arc::clone(&wiring.board), Arc::clone(&wiring.losses), wiring.tape.clone());
             spawn(
@@ -141,11 +145,14 @@ impl Live {
                 }),
             )?;
         }
-        let with_llm = reader.is_some();
         if let Some(reader) = reader {
             let pulse = pulses.stage("read");
-            let stage =
-                ReadStage { reader, fuser: fuser.fork()?, facts: Arc::clone(&facts), wiring: Arc::clone(&wiring) };
+            let stage = ReadStage {
+                reader: Some(reader),
+                fuser: fuser.fork()?,
+                facts: Arc::clone(&facts),
+                wiring: Arc::clone(&wiring),
+            };
             spawn(
                 "read",
                 Box::new(move || {
@@ -155,7 +162,7 @@ impl Live {
             )?;
         }
         let pulse = pulses.stage("score");
-        let stage = ScoreStage { ear, fuser, facts, with_llm, wiring: Arc::clone(&wiring) };
+        let stage = ScoreStage { ear, fuser, facts, wiring: Arc::clone(&wiring) };
         spawn(
             "score",
             Box::new(move || {
@@ -164,7 +171,7 @@ impl Live {
             }),
         )?;
 
-        wiring.event(What::Started { bundle: wiring.bundle() });
+        wiring.event(What::Started { bundle: wiring.bundle(), rung });
         if let Some(tape) = &wiring.tape {
             wiring.event(What::Recording { folder: tape.folder().to_owned(), on: true, reason: None });
         }
@@ -174,8 +181,9 @@ impl Live {
             wiring,
             sound,
             pulses,
-            settings,
-            bundle: config.bundle.clone(),
+            config: config.clone(),
+            wish: wish.at_most(rung),
+            chosen,
             stages: Mutex::new(stages),
             stop: AtomicBool::new(false),
             reloading: Arc::default(),
@@ -201,6 +209,11 @@ impl Live {
     /// What every output must say with the bundle in use.
     pub fn statement(&self) -> Option<String> {
         self.wiring.facts().statement().map(String::from)
+    }
+
+    /// Why the session began on a lower rung than was wanted; none where it did not.
+    pub fn warning(&self) -> Option<String> {
+        self.chosen.warning()
     }
 
     /// Does what a signal, the control socket or a key asks for.
@@ -266,11 +279,16 @@ impl Live {
         if self.reloading.swap(true, Ordering::AcqRel) {
             return json!({ "error": "a bundle is being loaded already; wait for its event" });
         }
-        let (wiring, settings, path) = (Arc::clone(&self.wiring), self.settings, self.bundle.clone());
+        let (wiring, config, wish) = (Arc::clone(&self.wiring), self.config.clone(), self.wish);
         let reloading = Arc::clone(&self.reloading);
         let work = move || {
-            let loaded = choose(path.as_deref()).and_then(|chosen| {
-                let networks = Networks::open(&chosen.bundle, &settings)?;
+            let loaded = choose(config.bundle.as_deref()).and_then(|bundle| {
+                // The bundle before is still held, so this one must fit beside it.
+                let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &wish)?;
+                if let Some(warning) = chosen.warning() {
+                    log::warn!("{warning}");
+                }
+                let networks = Networks::open(&bundle.bundle, &config.scorer_settings(chosen.rung))?;
                 networks.check().map(|()| networks)
             });
             let told = Arc::clone(&wiring);
@@ -279,7 +297,8 @@ impl Live {
                 if let Some(reason) = &refused {
                     log::error!("the new bundle is not used: {reason}; the one before stays in use");
                 }
-                told.event(What::Bundle { bundle: told.bundle(), refused });
+                let facts = told.facts();
+                told.event(What::Bundle { bundle: facts.mark.clone(), rung: facts.rung, refused });
                 reloading.store(false, Ordering::Release);
             });
             match loaded {
@@ -316,6 +335,7 @@ impl Live {
             muted: w.supervisor.get().is_some_and(Supervisor::muted),
             recording: w.tape.as_ref().filter(|t| t.ended().is_none()).map(|t| t.folder().to_owned()),
             bundle: facts.mark.clone(),
+            rung: facts.rung,
             statement: facts.statement().map(String::from),
             microphone: status(DeviceKind::Microphone),
             camera: status(DeviceKind::Camera),

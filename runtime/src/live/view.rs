@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::supervisor::DeviceStatus;
 use crate::record::BundleMark;
+use crate::rung::Rung;
 
 /// A snapshot of the live pipeline. Taking one copies small values only and never waits for a stage.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +21,8 @@ pub struct LiveView {
     pub recording: Option<PathBuf>,
     /// The bundle in use.
     pub bundle: BundleMark,
+    /// Which of its networks are loaded.
+    pub rung: Rung,
     /// What every output of untrained weights must say.
     pub statement: Option<String>,
     /// The microphone.

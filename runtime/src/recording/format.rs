@@ -9,6 +9,7 @@ use crate::RuntimeError;
 use crate::config::{LlmSettings, SpeechSettings};
 use crate::live::tape::UtteranceEntry;
 use crate::record::{BundleMark, LlmOutcome};
+use crate::rung::Rung;
 
 /// Version of the files; a change that a replay would have to know of raises it.
 pub const VERSION: u32 = 1;
@@ -37,6 +38,9 @@ pub struct Header {
     pub speech: SpeechSettings,
     /// The language model.
     pub llm: LlmSettings,
+    /// Which of the bundle's networks were loaded; where it is missing, all that the language model's settings want.
+    #[serde(default)]
+    pub rung: Option<Rung>,
 }
 
 /// One line of the steps.

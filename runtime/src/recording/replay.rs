@@ -15,6 +15,7 @@ use crate::live::read::{revised, revised_score};
 use crate::live::score::{first_score, record, unrevised, unscored};
 use crate::live::tape::UtteranceEntry;
 use crate::record::{LlmOutcome, Record};
+use crate::rung::{Rung, Wish, choose_here};
 use crate::scorer::{BundleFacts, Ear, Eye, Fuser, Networks, Reader, ScorerSettings, eye};
 use crate::{Result, RuntimeError};
 
@@ -27,7 +28,8 @@ pub struct Replay {
     facts: std::sync::Arc<BundleFacts>,
     hearing: Hearing,
     ear: Ear,
-    eye: Eye,
+    /// None for a session that heard voices alone.
+    eye: Option<Eye>,
     reader: Option<Reader>,
     fuser: Fuser,
     /// Pictures whose faces count.
@@ -63,14 +65,15 @@ impl Replay {
         let recording = Recording::open(folder)?;
         let needed = recording.needed_faces()?;
         let header = recording.header();
+        let rung = header.rung.unwrap_or(if header.llm.enabled { Rung::Full } else { Rung::NoLlm });
         let settings = ScorerSettings {
             llm_context: header.llm.context as usize,
             gpu_layers: gpu_layers.unwrap_or(header.llm.gpu_layers),
-            with_llm: header.llm.enabled,
+            rung,
             ..*settings
         };
         let chosen = choose(bundle)?;
-        let Networks { facts, ear, optics, reader, fuser, .. } = Networks::open(&chosen.bundle, &settings)?;
+        let facts = BundleFacts::of(&chosen.bundle);
         if facts.mark.digest != header.bundle.digest {
             let reason = format!(
                 "made with bundle {} (sha256 {}), found {} (sha256 {}); name the first one with --bundle",
@@ -78,8 +81,10 @@ impl Replay {
             );
             return Err(RuntimeError::Recording { path: folder.to_owned(), reason });
         }
+        choose_here(&facts.manifest, settings.llm_context, &Wish::exactly(rung))?;
+        let Networks { facts, ear, optics, reader, fuser, .. } = Networks::open(&chosen.bundle, &settings)?;
         let hearing = Hearing::new(header.speech.segment(&facts));
-        let eye = eye(optics)?;
+        let eye = optics.map(eye).transpose()?;
         Ok(Self {
             recording,
             facts,
@@ -121,12 +126,13 @@ impl Replay {
                 }
                 Played::Picture(number, picture) => {
                     // A picture that cannot be decoded was counted live, and its record says so.
-                    let looked = picture.decode().map_err(RuntimeError::from).and_then(|frame| self.eye.look(&frame));
+                    let Some(eye) = &mut self.eye else { continue };
+                    let looked = picture.decode().map_err(RuntimeError::from).and_then(|frame| eye.look(&frame));
                     if let (Ok(Some((_, face))), true) = (looked, self.needed.contains(&number)) {
-                        self.rows.insert(number, self.eye.embed(face)?);
+                        self.rows.insert(number, eye.embed(face)?);
                     }
                 }
-                Played::ForgetFaces => self.eye.forget(),
+                Played::ForgetFaces => self.eye.iter_mut().for_each(Eye::forget),
                 Played::Utterance(entry) => self.utterance(entry)?,
                 Played::Llm { utterance, outcome } => self.read(utterance, outcome)?,
                 Played::Record { seq, utterance, revision } => {
@@ -159,7 +165,8 @@ impl Replay {
             };
             data.extend(row);
         }
-        let rows = Tensor::new([entry.faces.len(), self.eye.width()], data).map_err(RuntimeError::stage("MA-Net"))?;
+        let width = self.facts.manifest.manet.embedding();
+        let rows = Tensor::new([entry.faces.len(), width], data).map_err(RuntimeError::stage("MA-Net"))?;
         let faces = FaceRows { numbers: entry.faces.clone(), rows };
         let (features, faces, score) = first_score(&mut self.ear, &mut self.fuser, &heard.samples, || faces)?;
         let first = record(score, &self.facts, &entry, 1)?;

@@ -184,6 +184,7 @@ impl Files {
             bundle: opening.facts.mark.clone(),
             speech: opening.speech.clone(),
             llm: opening.llm.clone(),
+            rung: Some(opening.facts.rung),
         };
         let mut file = create(&self.folder, HEADER)?;
         line(&mut file, &header).map_err(|e| self.refuse(HEADER)(&e))

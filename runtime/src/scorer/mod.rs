@@ -19,6 +19,7 @@ use mien_models::wavlm::WavlmFeatures;
 
 use crate::Result;
 use crate::record::{BundleMark, Latency, Record};
+use crate::rung::Rung;
 use crate::speech::SegmentSettings;
 
 pub use features::Features;
@@ -42,8 +43,8 @@ pub struct ScorerSettings {
     /// Layers of the language model to put on GPUs, from its end (the output layer is one, each block is one); more than it
     /// has means all, 0 the processor alone. What cannot be put there is an error.
     pub gpu_layers: u32,
-    /// Whether the language model is loaded.
-    pub with_llm: bool,
+    /// Which networks are loaded.
+    pub rung: Rung,
 }
 
 /// One utterance to score.
@@ -77,11 +78,11 @@ pub struct LoadTime {
     pub time: Duration,
 }
 
-/// All networks of a bundle, loaded; one utterance at a time.
+/// The networks of a bundle that its rung has, loaded; one utterance at a time.
 pub struct Scorer {
     facts: Arc<BundleFacts>,
     ear: Ear,
-    eye: Eye,
+    eye: Option<Eye>,
     reader: Option<Reader>,
     fuser: Fuser,
     load_times: Vec<LoadTime>,
@@ -91,11 +92,11 @@ impl Scorer {
     /// Loads the networks of a verified bundle.
     ///
     /// # Errors
-    /// [`crate::RuntimeError::Bundle`] when a network cannot be loaded; [`crate::RuntimeError::Request`] when the language model is
-    /// wanted and the bundle has none; [`crate::RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
+    /// [`crate::RuntimeError::Bundle`] when a network cannot be loaded; [`crate::RuntimeError::Request`] when the rung has a
+    /// language model and the bundle has none; [`crate::RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
     pub fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         let Networks { facts, ear, optics, reader, fuser, load_times } = Networks::open(bundle, settings)?;
-        Ok(Self { facts, ear, eye: eye(optics)?, reader, fuser, load_times })
+        Ok(Self { facts, ear, eye: optics.map(eye).transpose()?, reader, fuser, load_times })
     }
 
     /// What each network's loading cost.
@@ -161,11 +162,11 @@ impl Scorer {
         utterance.samples.map(|samples| self.ear.hear(samples)).transpose()
     }
 
-    /// Face rows of the utterance's pictures; none without pictures.
+    /// Face rows of the utterance's pictures; none without pictures, or without networks for faces.
     fn see(&mut self, utterance: &Utterance<'_>) -> Result<Tensor> {
-        match utterance.pictures {
-            Some((pictures, span)) => self.eye.see(pictures.within(span)),
-            None => Ok(self.eye.nothing()),
+        match (&mut self.eye, utterance.pictures) {
+            (Some(eye), Some((pictures, span))) => eye.see(pictures.within(span)),
+            _ => Ok(Tensor::zeros([0, self.facts.manifest.manet.embedding()])),
         }
     }
 
@@ -177,12 +178,12 @@ impl Scorer {
         }
     }
 
-    /// Whether any of `pictures` shows a face.
+    /// Whether any of `pictures` shows a face; without networks for faces none does.
     ///
     /// # Errors
     /// [`crate::RuntimeError::Clip`] for a picture that cannot be decoded.
     pub fn sees_a_face(&mut self, pictures: &Pictures) -> Result<bool> {
-        self.eye.sees_a_face(pictures.frames())
+        self.eye.as_mut().map_or(Ok(false), |eye| eye.sees_a_face(pictures.frames()))
     }
 
     /// The record of a stretch in which there is nothing to score.
@@ -197,6 +198,7 @@ impl Scorer {
             valence: None,
             interval90: None,
             mode: None,
+            rung: self.facts.rung,
             weights: None,
             views: None,
             transcript: None,
@@ -218,6 +220,7 @@ impl Scorer {
                 m.wavlm.layers, m.wavlm.hidden, m.method.audio_layer
             ),
             format!("MA-Net  {} numbers per face", m.manet.embedding()),
+            format!("rung    {}", self.facts.rung),
             format!(
                 "fusion  audio {}, text {}, video {}; MIA {:?}",
                 m.fusion.audio, m.fusion.text, m.fusion.video, m.fusion.mia

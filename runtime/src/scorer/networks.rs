@@ -15,6 +15,7 @@ use super::see::{Eye, Optics};
 use super::{LoadTime, ScorerSettings};
 use crate::mode::{Mode, Presence, TextMode};
 use crate::record::BundleMark;
+use crate::rung::Rung;
 use crate::speech::SegmentSettings;
 use crate::{Result, RuntimeError};
 
@@ -25,6 +26,8 @@ pub struct BundleFacts {
     pub manifest: Manifest,
     /// Name and digest, as records carry them.
     pub mark: BundleMark,
+    /// Which of its networks are loaded; before any is, the highest that it has them for.
+    pub rung: Rung,
 }
 
 impl BundleFacts {
@@ -33,7 +36,8 @@ impl BundleFacts {
         let manifest = bundle.manifest().clone();
         let mark =
             BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
-        Self { manifest, mark }
+        let rung = Rung::highest(&manifest);
+        Self { manifest, mark, rung }
     }
 
     /// What every output of this bundle must say; `None` for trained weights without a statement.
@@ -52,11 +56,12 @@ impl BundleFacts {
     }
 }
 
-/// All networks of a bundle, loaded.
+/// The networks of a bundle that its rung has, loaded.
 pub(crate) struct Networks {
     pub(crate) facts: Arc<BundleFacts>,
     pub(crate) ear: Ear,
-    pub(crate) optics: Optics,
+    /// What sees; none where only voices are heard.
+    pub(crate) optics: Option<Optics>,
     pub(crate) reader: Option<Reader>,
     pub(crate) fuser: Fuser,
     pub(crate) load_times: Vec<LoadTime>,
@@ -66,21 +71,24 @@ impl Networks {
     /// Loads the networks of a verified bundle.
     ///
     /// # Errors
-    /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the language model is
-    /// wanted and the bundle has none; [`RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
+    /// [`RuntimeError::Bundle`] when a network cannot be loaded; [`RuntimeError::Request`] when the rung has a language model
+    /// and the bundle has none; [`RuntimeError::Gpu`] when layers of it cannot be put on a GPU.
     pub(crate) fn open(bundle: &Bundle, settings: &ScorerSettings) -> Result<Self> {
         set_threads(settings.threads);
-        let facts = BundleFacts::of(bundle);
+        let rung = settings.rung;
+        let facts = BundleFacts { rung, ..BundleFacts::of(bundle) };
         let mut load_times = Vec::new();
         let mut timed = |stage, start: Instant| load_times.push(LoadTime { stage, time: start.elapsed() });
         let start = Instant::now();
         let ear = Ear::open(bundle)?;
         timed("wavlm", start);
         let start = Instant::now();
-        let optics = Optics::open(bundle)?;
-        timed("manet", start);
+        let optics = if rung.has_face() { Some(Optics::open(bundle)?) } else { None };
+        if optics.is_some() {
+            timed("manet", start);
+        }
         let start = Instant::now();
-        let reader = if settings.with_llm { Some(Reader::open(bundle, settings)?) } else { None };
+        let reader = if rung.has_llm() { Some(Reader::open(bundle, settings)?) } else { None };
         if reader.is_some() {
             timed("llm", start);
         }
@@ -99,7 +107,7 @@ impl Networks {
     /// # Errors
     /// [`RuntimeError::Bundle`] for a face detector that cannot be used.
     pub(crate) fn check(&self) -> Result<()> {
-        self.optics.tracker().map(drop)
+        self.optics.as_ref().map_or(Ok(()), |optics| optics.tracker().map(drop))
     }
 }
 

@@ -95,11 +95,6 @@ impl Eye {
         Tensor::new([count, width], data).map_err(RuntimeError::stage("MA-Net"))
     }
 
-    /// Rows of a clip without pictures.
-    pub(super) fn nothing(&self) -> Tensor {
-        Tensor::zeros([0, self.width()])
-    }
-
     pub(super) fn sees_a_face(&mut self, frames: Frames<'_>) -> Result<bool> {
         self.tracker.reset();
         for frame in frames {

@@ -39,6 +39,7 @@ impl Score {
                 .interval90(&self.mode.name())
                 .map(|half| [self.output.valence - half, self.output.valence + half]),
             mode: Some(self.mode),
+            rung: facts.rung,
             weights: Some(ModalityWeights { audio, text, video }),
             views: Some(self.output.view_weights),
             transcript: self.transcript,

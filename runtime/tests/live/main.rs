@@ -13,6 +13,7 @@ mod offline;
 mod pulse;
 mod recording;
 mod reload;
+mod rungs;
 mod session;
 mod sleeper;
 mod speech;

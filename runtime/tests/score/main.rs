@@ -7,3 +7,4 @@ mod bundles;
 mod determinism;
 mod material;
 mod modes;
+mod rungs;

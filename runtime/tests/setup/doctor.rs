@@ -152,19 +152,50 @@ fn memory_is_held_against_the_manifest() {
     let manifest = bundle.join("manifest.toml");
     let good = std::fs::read_to_string(&manifest).unwrap();
     let config = listening_to(Path::new(SPEECH));
-    let with = |key: &str| {
-        // A pebibyte.
-        let line = good.lines().find(|l| l.starts_with(&format!("{key} = "))).expect("the key is in the manifest");
-        let huge = good.replace(line, &format!("{key} = {}", 1u64 << 50));
-        std::fs::write(&manifest, huge).unwrap();
-        room.doctor(&config, &["--bundle", bundle.to_str().unwrap()])
+    let with_config = |config: &str, keys: &[&str]| {
+        let mut text = good.clone();
+        for key in keys {
+            // A pebibyte.
+            let line = good.lines().find(|l| l.starts_with(&format!("{key} = "))).expect("the key is in the manifest");
+            text = text.replace(line, &format!("{key} = {}", 1u64 << 50));
+        }
+        std::fs::write(&manifest, text).unwrap();
+        room.doctor(config, &["--bundle", bundle.to_str().unwrap()])
     };
-    let found = with("with_llm");
+    let with = |keys: &[&str]| with_config(&config, keys);
+    let found = with(&["with_llm"]);
     let (status, told) = found.told("memory");
-    assert!(found.code == 0 && status == "warning" && told.contains("llm.enabled = false"), "{told}");
-    std::fs::write(&manifest, &good).unwrap();
-    let found = room.doctor(&config, &["--bundle", bundle.to_str().unwrap()]);
+    assert!(
+        found.code == 0 && status == "warning" && told.contains("rung audio-only"),
+        "no camera, so no face: {told}"
+    );
+    let film = room.film("gray");
+    let seeing = format!("[microphone]\ndevice = \"file:{SPEECH}\"\n[camera]\ndevice = \"file:{}\"\n", film.display());
+    let found = with_config(&seeing, &["with_llm"]);
+    let (status, told) = found.told("memory");
+    assert!(found.code == 0 && status == "warning" && told.contains("rung no-llm"), "{told}");
+    assert!(told.contains("engine.rung = \"no-llm\""), "{told}");
+    assert!(found.told("camera").1.contains("320 x 240"), "{}", found.report);
+    let found = with_config(&seeing, &["with_llm", "without_llm"]);
+    let (status, told) = found.told("memory");
+    assert!(found.code == 0 && status == "warning" && told.contains("rung audio-only"), "{told}");
+    let (status, told) = found.told("camera");
+    assert!(status == "ok" && told.contains("rung audio-only opens no camera"), "{told}");
+    let found = with(&["with_llm", "without_llm", "audio_only"]);
+    let (status, told) = found.told("memory");
+    assert!(found.code == 1 && status == "failure" && told.contains("audio-only needs"), "{told}");
+    // What a configuration insists on is not lowered.
+    let forced = format!("{seeing}[engine]\nrung = \"full\"\n");
+    let found = with_config(&forced, &["with_llm"]);
+    let (status, told) = found.told("memory");
+    assert!(found.code == 1 && status == "failure" && told.contains("engine.rung = \"no-llm\""), "{told}");
+    let found = with_config(&format!("{seeing}[engine]\nrung = \"audio-only\"\n"), &[]);
     assert!(found.code == 0 && found.told("memory").0 == "ok", "{}", found.report);
+    assert!(found.told("camera").1.contains("engine.rung asks for it"), "{}", found.report);
+    assert!(found.told("language model").1.contains("left out"), "{}", found.report);
+    let found = with(&[]);
+    let (status, told) = found.told("memory");
+    assert!(found.code == 0 && status == "ok" && told.contains("rung full"), "{told}");
 }
 
 #[test]

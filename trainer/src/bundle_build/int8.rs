@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mien_models::bundle::{Bundle, BundleWriter, Manifest, Origin};
 use mien_quantize::{Gate, KeptFloat, LayerNoise, Measured, Pair, manet, suspects, wavlm};
+use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{BundleFacts, Scorer, ScorerSettings};
 
 use super::clips::{self, Clip, Scored};
@@ -179,7 +180,7 @@ impl Plan<'_> {
 
     fn score(&self, bundle: &Bundle, what: &str, tell: &mut dyn FnMut(&str, Part)) -> Result<Vec<Scored>> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let settings = ScorerSettings { threads, llm_threads: 1, llm_context: 16, gpu_layers: 0, with_llm: false };
+        let settings = ScorerSettings { threads, llm_threads: 1, llm_context: 16, gpu_layers: 0, rung: Rung::NoLlm };
         let mut scorer = Scorer::open(bundle, &settings)?;
         let clips = self.clips.len();
         let mut told = |done: usize| tell(&format!("{what} clip {} of {clips} with", done + 1), Part::Wavlm);

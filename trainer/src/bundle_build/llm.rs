@@ -13,10 +13,6 @@ use crate::{Result, TrainerError};
 
 /// The file's name in a bundle.
 const FILE: &str = "llm.gguf";
-/// Positions that a device's context has at first, for the estimate of memory.
-const POSITIONS: u64 = 1024;
-/// Bytes of a number in the cache of keys and values.
-const CACHE_BYTES: u64 = 2;
 
 /// A language model that was read.
 #[derive(Clone, Debug)]
@@ -92,12 +88,6 @@ impl Llm {
             context_length: self.shape.context_length,
             vicuna_7b: self.vicuna_7b,
         }
-    }
-
-    /// Memory that it needs, in bytes: its file, and keys and values of a usual context. An estimate.
-    pub fn memory(&self) -> u64 {
-        let cache = POSITIONS * CACHE_BYTES * self.shape.cache_elements_per_position() as u64;
-        self.bytes.saturating_add(cache)
     }
 
     /// Adds the file to a bundle: how that was done, as a sentence.

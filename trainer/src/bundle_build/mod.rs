@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use mien_models::ModelError;
 use mien_models::bundle::{
-    AudioSection, Bundle, BundleWriter, FaceSection, Manifest, MemorySection, MethodSection, Origin, SCHEMA,
+    AudioSection, Bundle, BundleWriter, FaceSection, FileEntry, Manifest, MemorySection, MethodSection, Origin, SCHEMA,
 };
 use mien_models::fusion::{FusionConfig, Mia, MiaResidual};
 use mien_models::manet::ManetConfig;
@@ -121,7 +121,7 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
     networks.check(writer.folder(), tell)?;
     let quantised = match (&request.int8, kept) {
         (Some(int8), Some(kept)) => {
-            let manifest = manifest(&networks, None, &request.label, 1);
+            let manifest = manifest(&networks, None, &request.label, writer.files());
             let plan = int8::Plan { networks: &networks, kept, int8, clips, manifest };
             Some(plan.measure(writer.folder(), out, tell)?)
         }
@@ -139,7 +139,6 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
     };
     Networks::add(&mut writer, &terms_of)?;
     graphs::add_detector(&mut writer)?;
-    let without_llm = MemorySection::of_networks(writer.files());
     let llm = match llm {
         None => None,
         Some(llm) => {
@@ -149,7 +148,7 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
             Some((llm, placed))
         }
     };
-    let manifest = manifest(&networks, llm.as_ref().map(|(llm, _)| llm), &request.label, without_llm);
+    let manifest = manifest(&networks, llm.as_ref().map(|(llm, _)| llm), &request.label, writer.files());
     writer.finish(manifest)?;
     let made = Bundle::open(out)?;
     Ok(Built {
@@ -235,9 +234,12 @@ fn llm_terms(llm: &Llm, stated: &Stated) -> Terms {
     terms(Part::Llm, llm.vicuna_7b && llm.is_named_vicuna(), stated, &named(&llm.path))
 }
 
-fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, without_llm: u64) -> Manifest {
+fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, files: &[FileEntry]) -> Manifest {
     let created_by = concat!("mien-train ", env!("CARGO_PKG_VERSION"));
     let statement = label.statement.clone().unwrap_or_else(|| if label.trained { "" } else { UNVOUCHED }.into());
+    let audio = AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 };
+    let llm = llm.map(Llm::section);
+    let memory = MemorySection::of(files, &networks.wavlm.config, audio.longest_utterance_s, llm.as_ref());
     Manifest {
         schema: SCHEMA,
         name: label.name.clone().unwrap_or_else(|| "mien".into()),
@@ -246,14 +248,14 @@ fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, without_llm: 
         statement,
         created_by: created_by.into(),
         method: MethodSection::published(networks.audio_layer),
-        audio: AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 },
+        audio,
         face: FaceSection::default(),
-        memory: MemorySection { without_llm, with_llm: llm.map(|llm| without_llm.saturating_add(llm.memory())) },
+        memory,
         wavlm: networks.wavlm.config.clone(),
         manet: networks.manet.config,
         projector: networks.projector.config.clone(),
         fusion: networks.fusion.config,
-        llm: llm.map(Llm::section),
+        llm,
         interval90: Default::default(),
         metrics: Vec::new(),
         files: Vec::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use mien_runtime::default_bundle::choose;
+use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{BundleFacts, ScorerSettings};
 use mien_trainer::data::corpus::Modality;
 use mien_trainer::data::provenance::Provenance;
@@ -104,7 +105,7 @@ impl Extract {
                 llm_threads: self.llm_threads.into(),
                 llm_context: self.llm_context as usize,
                 gpu_layers: self.gpu_layers,
-                with_llm: !self.no_llm,
+                rung: if self.no_llm { Rung::NoLlm } else { Rung::Full },
             },
             stop_at_first: self.stop_at_first,
         };

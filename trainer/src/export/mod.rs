@@ -185,13 +185,10 @@ fn manifest(base: &Manifest, config: FusionConfig, label: &Label, written: u64) 
         .filter_map(|role| base.file(role))
         .map(|entry| entry.bytes)
         .sum();
-    // A loaded network lies in memory twice: as its file has it, and packed for the processor.
-    let resized = |bytes: u64| bytes.saturating_sub(2 * replaced).saturating_add(2 * written);
     let mut made = base.clone();
     made.created_by = concat!("mien-train ", env!("CARGO_PKG_VERSION")).into();
     made.fusion = config;
-    made.memory.without_llm = resized(made.memory.without_llm);
-    made.memory.with_llm = made.memory.with_llm.map(resized);
+    made.memory = made.memory.with_fusion(replaced, written);
     made.interval90.clear();
     made.metrics.clear();
     if let Some(name) = &label.name {

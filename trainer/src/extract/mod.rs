@@ -180,7 +180,7 @@ pub fn collect(list: &ClipList, out: &Path, tell: &mut dyn FnMut(Step)) -> Resul
 
 /// Everything that rows depend on besides the clips.
 fn provenance(list: &ClipList, facts: &BundleFacts, settings: &ExtractSettings) -> Provenance {
-    let with_llm = settings.scorer.with_llm;
+    let with_llm = settings.scorer.rung.has_llm();
     let wanted = |modality: &Modality| match modality {
         Modality::Audio | Modality::Video => true,
         Modality::Simulated => with_llm,
@@ -231,13 +231,13 @@ fn rows(
     settings: &ExtractSettings,
 ) -> std::result::Result<(RowFiles, Outcome), Fault> {
     // Without a language model a transcript is no part of what is extracted.
-    let said = clip.transcript.as_ref().filter(|_| settings.scorer.with_llm);
+    let said = clip.transcript.as_ref().filter(|_| settings.scorer.rung.has_llm());
     let transcript = said.map(|said| Transcript::Whole(said.clone()));
     let face = clip.face.as_ref().map(|face| list.place(face));
     let features = clip_features(scorer, &list.place(&clip.path), face.as_deref(), transcript.as_ref())?;
     let Features { audio, video, text, simulated, said, notes } = features;
     let mut wanted: Vec<(Modality, Tensor)> = vec![(Modality::Audio, audio), (Modality::Video, video)];
-    if settings.scorer.with_llm {
+    if settings.scorer.rung.has_llm() {
         wanted.push((Modality::Simulated, simulated));
         if list.has_transcripts() {
             wanted.push((Modality::Text, text));

@@ -9,6 +9,7 @@ use mien_models::manet;
 use mien_models::tensor::{NamedTensors, Tensor, write_safetensors};
 use mien_models::wavlm::byte_layers;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
+use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{Scorer, ScorerSettings};
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ fn calm() -> Place {
 /// Valences of the listed voices by the bundle `name`, as `mien score` gives them.
 fn valences(place: &Place, name: &str) -> Vec<f64> {
     let bundle = Bundle::open(&place.path(name)).unwrap();
-    let settings = ScorerSettings { threads: 2, llm_threads: 1, llm_context: 16, gpu_layers: 0, with_llm: false };
+    let settings = ScorerSettings { threads: 2, llm_threads: 1, llm_context: 16, gpu_layers: 0, rung: Rung::NoLlm };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();
     let portrait = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/assets/astronaut.png");
     let mut valences = Vec::new();

@@ -10,6 +10,7 @@ use mien_models::tensor::Tensor;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
 use mien_runtime::mode::{Presence, TextMode};
 use mien_runtime::record::Record;
+use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{Scorer, ScorerSettings};
 use mien_runtime::transcript::Transcript;
 use mien_trainer::data::corpus::{Modality, SPLITS};
@@ -74,7 +75,7 @@ fn fused_rows_give_the_devices_scores_in_every_mode() {
     room.import("rows", "store", &["--rows", "f32", "--zero-row-for-empty"]).printed();
 
     let bundle = Bundle::open(&room.path("bundle")).unwrap();
-    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, with_llm: true };
+    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, rung: Rung::Full };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();
     let config = bundle.manifest().fusion;
     let mut fusion = Fusion::load(&bundle.path(Role::Fusion).unwrap(), &config).unwrap();
@@ -148,7 +149,7 @@ fn what_the_language_model_wrote_is_kept_and_the_table_is_the_lists() {
     room.extract("rows", &[]).printed();
     let said = room.record("rows", "voice-2_0")["outcome"]["extracted"]["said"].as_str().unwrap().to_owned();
     let bundle = Bundle::open(&room.path("bundle")).unwrap();
-    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, with_llm: true };
+    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, rung: Rung::Full };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();
     let list = ClipList::read(&room.path("list.csv")).unwrap();
     let record = device(&mut scorer, &list, "voice-2_0", &TextRequest::Simulate);

@@ -48,12 +48,13 @@ pub(super) fn banners(frame: &mut Frame, rows: &mut Rows, view: &LiveView) {
     }
 }
 
-/// Name and digest of the bundle, and how long the session runs.
+/// Name and digest of the bundle, which of its networks are loaded, and how long the session runs.
 pub(super) fn head(frame: &mut Frame, rows: &mut Rows, view: &LiveView) {
     let bundle = &view.bundle;
     let digest: String = bundle.digest.chars().take(DIGITS).collect();
     let trained = if bundle.trained { "trained" } else { "untrained" };
-    let text = format!("bundle {} ({trained}, sha256 {digest})   up {}", bundle.name, span(view.time_s));
+    let (rung, up) = (view.rung, span(view.time_s));
+    let text = format!("bundle {} ({trained}, sha256 {digest})   rung {rung}   up {up}", bundle.name);
     rows.line(frame, Line::styled(text, dim()), 1);
 }
 

@@ -7,6 +7,7 @@ use mien_capture::device::DeviceState;
 use mien_runtime::live::supervisor::DeviceStatus;
 use mien_runtime::live::view::{LatencyView, LevelView, LiveView, PictureView, ScoreView};
 use mien_runtime::record::BundleMark;
+use mien_runtime::rung::Rung;
 use mien_runtime::steering::is_steering;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -23,6 +24,7 @@ fn empty() -> LiveView {
         muted: false,
         recording: None,
         bundle: BundleMark { name: "small".into(), digest: "0123456789abcdef".repeat(4), trained: true },
+        rung: Rung::NoLlm,
         statement: None,
         microphone: DeviceStatus::default(),
         camera: DeviceStatus::default(),
@@ -143,6 +145,7 @@ fn a_session_that_has_seen_nothing_says_so() {
             "lost nothing",
             "utterances 0/8",
             "bundle small (trained, sha256 0123456789ab)",
+            "rung no-llm",
             "valence",
             "q stop",
             "m mute",

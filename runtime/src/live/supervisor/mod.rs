@@ -91,6 +91,8 @@ pub struct Supervisor {
 
 struct Shared {
     muted: AtomicBool,
+    /// Whether pictures are of use; the camera stays closed while they are not.
+    camera_wanted: AtomicBool,
     ending: AtomicBool,
     /// States of microphone and camera, and whether either may still be open.
     told: Mutex<Told>,
@@ -122,6 +124,7 @@ impl Supervisor {
     pub fn start(setup: SupervisorSetup) -> Result<Self> {
         let shared = Arc::new(Shared {
             muted: AtomicBool::new(false),
+            camera_wanted: AtomicBool::new(true),
             ending: AtomicBool::new(false),
             told: Mutex::default(),
             changed: Condvar::new(),
@@ -140,6 +143,12 @@ impl Supervisor {
         self.shared.muted.store(muted, Ordering::Release);
         self.hurry();
         muted && self.closed_within(CLOSING)
+    }
+
+    /// Closes the camera, or lets it be opened, whatever becomes of the microphone; returns at once.
+    pub fn set_camera_wanted(&self, wanted: bool) {
+        self.shared.camera_wanted.store(wanted, Ordering::Release);
+        self.hurry();
     }
 
     /// Whether the devices are closed on request.
@@ -210,8 +219,9 @@ fn supervise(setup: SupervisorSetup, shared: &Shared) {
             tree_changed = std::mem::replace(&mut tree, now) != now;
         }
         let mut changes = Vec::new();
-        for keeper in [&mut microphone, &mut camera].into_iter().flatten() {
-            changes.extend(keeper.turn(wanted, tree_changed));
+        let seeing = wanted && shared.camera_wanted.load(Ordering::Acquire);
+        for (keeper, wanted) in [(&mut microphone, wanted), (&mut camera, seeing)] {
+            changes.extend(keeper.iter_mut().flat_map(|keeper| keeper.turn(wanted, tree_changed)));
         }
         let held = [&microphone, &camera].into_iter().flatten().any(Keeper::held);
         {
