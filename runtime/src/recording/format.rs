@@ -114,3 +114,25 @@ pub(super) fn failed(
     let path: PathBuf = folder.join(file);
     move |error| RuntimeError::Recording { path: path.clone(), reason: format!("{what}: {error}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_from_before_there_were_rungs_is_read() {
+        let header = Header {
+            version: VERSION,
+            mien: "0.1.0".into(),
+            bundle: BundleMark { name: "b".into(), digest: "d".into(), trained: false },
+            speech: SpeechSettings::default(),
+            llm: LlmSettings::default(),
+            rung: Some(Rung::AudioOnly),
+        };
+        let mut value = serde_json::to_value(&header).unwrap();
+        assert_eq!(value["rung"], "audio-only");
+        value.as_object_mut().unwrap().remove("rung");
+        let old: Header = serde_json::from_value(value).unwrap();
+        assert_eq!(old, Header { rung: None, ..header });
+    }
+}

@@ -182,29 +182,23 @@ pub fn choose_here(manifest: &Manifest, llm_context: usize, wish: &Wish) -> Resu
     Ok(chosen)
 }
 
-/// Whether the parts of a wish can be met at once.
+/// Whether the parts of a wish can be met at once. Networks that somebody asks for and nothing uses do no harm.
 fn consistent(wish: &Wish) -> Result<()> {
     let Some(rung) = wish.setting.rung() else { return Ok(()) };
+    let excluded = |what: &str, reason: String| Err(request(what, &format!("{reason}; give one of both")));
     match (rung.has_llm(), wish.llm) {
         (true, Demand::Off(by)) => {
-            return Err(request(
-                "rung full",
-                &format!("has the language model, which {by} leaves out; give one of both"),
-            ));
+            return excluded("rung full", format!("has the language model, which {by} leaves out"));
         }
         (false, Demand::Needed(by)) => {
-            return Err(request(
-                by,
-                &format!("needs the language model, which rung {rung} leaves out; give one of both"),
-            ));
+            return excluded(by, format!("needs the language model, which rung {rung} leaves out"));
         }
         _ => {}
     }
     match (rung.has_face(), wish.face) {
         (false, Demand::Needed(by)) => {
-            Err(request(by, &format!("needs the networks for faces, which rung {rung} leaves out; give one of both")))
+            excluded(by, format!("needs the networks for faces, which rung {rung} leaves out"))
         }
-        // Networks that are never used do no harm, and somebody has asked for them.
         _ => Ok(()),
     }
 }
