@@ -53,8 +53,9 @@ pub(crate) fn run(args: &DemoArgs) -> std::result::Result<(), Failure> {
         ("without language model", TextRequest::Absent),
     ];
     let chosen = choose(args.engine.bundle.as_deref())?;
-    let shown = args.face.as_ref().map_or(Demand::Wanted, |_| Demand::Needed("--face"));
-    let rung = args.rung.choose(chosen.bundle.manifest(), &args.engine, Demand::Wanted, shown, args.json)?;
+    // What does not fit is left out of the show, which says so.
+    let (llm, shown) = (Demand::Wanted, Demand::Wanted);
+    let rung = args.rung.choose(chosen.bundle.manifest(), &args.engine, llm, shown, args.json)?;
     let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);

@@ -172,6 +172,8 @@ fn reports_name_the_rung_and_only_its_networks_are_loaded() {
     let run = bundle.run(&["demo", "--face", face.to_str().unwrap(), "--rung", "no-llm"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.contains("rung    no-llm"), "{}", run.stdout);
+    let voice = bundle.run(&["demo", "--face", face.to_str().unwrap(), "--rung", "audio-only"]);
+    assert!(voice.code == 0 && voice.stdout.contains("(not looked at)"), "{}", voice.stderr);
     assert!(!run.stdout.contains("simulated") && run.stdout.contains("without language model:"), "{}", run.stdout);
 }
 
