@@ -2,6 +2,7 @@
 
 use mien_runtime::bench::{LlmBenchReport, LlmBenchSettings, LlmRate, run_llm};
 use mien_runtime::default_bundle::choose;
+use mien_runtime::rung::Demand;
 
 use super::bench::{BenchArgs, mebibytes};
 use super::output::{self, Failure};
@@ -17,7 +18,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         tokens: args.tokens as usize,
         runs: args.runs.unwrap_or(RUNS),
     };
-    let report = run_llm(&chosen.bundle, &args.engine.settings(true), &settings)?;
+    let manifest = chosen.bundle.manifest();
+    let rung = args.rung.choose(manifest, &args.engine, Demand::Needed("--llm"), Demand::Wanted, args.json)?;
+    let report = run_llm(&chosen.bundle, &args.engine.settings(rung), &settings)?;
     if !report.bundle.trained {
         output::warn("untrained weights: times mean something, texts do not", args.json);
     }

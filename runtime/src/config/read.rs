@@ -103,6 +103,7 @@ fn find_line(text: &str, dotted: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rung::Rung;
 
     fn fault(text: &str) -> String {
         Config::parse(text, Path::new("mien.toml")).unwrap_err().to_string()
@@ -145,10 +146,10 @@ mod tests {
     #[test]
     fn layers_for_a_gpu_reach_the_scorer_and_a_written_file() {
         let parse = |text: &str| Config::parse(text, Path::new("mien.toml")).unwrap();
-        assert_eq!(parse("").scorer_settings().gpu_layers, 0);
+        assert_eq!(parse("").scorer_settings(Rung::Full).gpu_layers, 0);
         for layers in [0, 1, 33, 1000] {
             let config = parse(&format!("[llm]\ngpu_layers = {layers}\n"));
-            assert_eq!(config.scorer_settings().gpu_layers, layers);
+            assert_eq!(config.scorer_settings(Rung::Full).gpu_layers, layers);
             assert_eq!(parse(&toml::to_string(&config).unwrap()), config);
         }
     }
