@@ -33,5 +33,4 @@ pub use model::{CancelHandle, Llama};
 pub use quantise::{QuantisedGguf, QuantisedType, quantise_gguf};
 pub use settings::{CachePrecision, LlamaSettings};
 pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};
-pub use speed::LlamaTime;
 pub use states::LayerSet;

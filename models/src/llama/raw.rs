@@ -196,7 +196,10 @@ struct Tap {
 #[derive(Default)]
 struct Taps {
     width: usize,
+    /// In the order of the graph.
     wanted: Vec<Tap>,
+    /// Whether the graph ends once the last of them is there.
+    ends: bool,
     /// Where weights and results lie, if that is wanted.
     seen: Option<Vec<Sighting>>,
     fault: Option<String>,
@@ -239,7 +242,7 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
             // SAFETY: the graph that `node` belongs to is being computed.
             unsafe { taps.look(node_ref) };
         }
-        let Some(tap) = taps.wanted.iter_mut().find(|tap| tap.name == name) else { return !ask };
+        let Some(index) = taps.wanted.iter().position(|tap| tap.name == name) else { return !ask };
         if ask {
             return true;
         }
@@ -252,6 +255,8 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
             taps.fault = Some(format!("{} is no f32 matrix of width {}", name.escape_ascii(), taps.width));
             return false;
         }
+        let last = index + 1 == taps.wanted.len();
+        let Some(tap) = taps.wanted.get_mut(index) else { return false };
         let old = tap.rows.len();
         let added = rows as usize * taps.width;
         tap.rows.resize(old + added, 0.0);
@@ -261,7 +266,8 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
             // SAFETY: the node is contiguous f32 of exactly `added` elements, as checked, and the target has as many.
             unsafe { sys::ggml_backend_tensor_get(node, target.as_mut_ptr().cast(), 0, added * 4) };
         }
-        true
+        // `false` ends the graph, which counts as success.
+        !(last && taps.ends)
     }))
     .unwrap_or_else(|_| {
         // SAFETY: as above; the closure's borrow has ended.
@@ -292,12 +298,16 @@ pub(super) enum Rows<'a> {
     Embeddings(&'a [f32]),
 }
 
-/// Rows for which final states and logits are computed.
+/// What is computed of the rows beside the states that are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outputs {
+    /// The cache alone: rows follow.
     None,
+    /// Final norm and logits of the last row.
     Last,
-    All,
+    /// Nothing: the graph ends with the last state that is read, for all rows. No rows can follow. With `final_norm`, that
+    /// is the final norm's output.
+    States { final_norm: bool },
 }
 
 /// Why a call failed.
@@ -400,7 +410,8 @@ impl RawContext {
         taps: &[String],
     ) -> Result<Vec<Vec<f32>>, DecodeError> {
         let wanted = taps.iter().map(|name| Tap { name: name.as_bytes().to_vec(), rows: Vec::new() }).collect();
-        let taps = self.run(rows, outputs, Taps { wanted, ..Taps::default() })?;
+        let ends = matches!(outputs, Outputs::States { .. });
+        let taps = self.run(rows, outputs, Taps { wanted, ends, ..Taps::default() })?;
         Ok(taps.wanted.into_iter().map(|tap| tap.rows).collect())
     }
 
@@ -425,7 +436,7 @@ impl RawContext {
         if count == 0 || count > self.n_batch {
             return Err(DecodeError::Failed(format!("{count} rows in one batch of 1 to {}", self.n_batch)));
         }
-        let mut flags = vec![i8::from(outputs == Outputs::All); count];
+        let mut flags = vec![i8::from(outputs == Outputs::States { final_norm: true }); count];
         if let (Outputs::Last, Some(last)) = (outputs, flags.last_mut()) {
             *last = 1;
         }

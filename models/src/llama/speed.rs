@@ -7,52 +7,53 @@ use super::raw::{Outputs, Rows};
 use super::states::LayerSet;
 use crate::{ModelError, Result};
 
-/// Time of one text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LlamaTime {
-    /// For all tokens of the prompt, run in batches.
-    pub prompt: Duration,
-    /// For all tokens that were generated, run one after the other.
-    pub generation: Duration,
-}
-
 impl Llama {
-    /// Times a text of `prompt` tokens and then `generated` tokens. The states in `prompt_states` are read at each token of
-    /// the prompt, as for a real transcript, those in `generated_states` at each generated one, as for simulated text;
-    /// with `None`, none are. Which tokens they are depends on the model and the numbers alone; end-of-text never ends it.
+    /// Time to run `tokens` tokens as one text: to the logits of the last one, or, with `states`, to the last of those states,
+    /// which are read at every token as for a real transcript. Which tokens they are depends on their number alone.
     ///
     /// # Errors
-    /// Llama for no prompt, or for more tokens than `n_ctx`; Config for states of another model; NotFinite for logits that
-    /// are no numbers; Cancelled.
-    pub fn time(
-        &mut self,
-        prompt: usize,
-        generated: usize,
-        prompt_states: Option<&LayerSet>,
-        generated_states: Option<&LayerSet>,
-    ) -> Result<LlamaTime> {
-        if prompt == 0 {
-            let reason = "a prompt of no tokens, expected at least one".into();
+    /// Llama for no tokens, or for more than `n_ctx`; Config for states of another model; Cancelled.
+    pub fn time_text(&mut self, tokens: usize, states: Option<&LayerSet>) -> Result<Duration> {
+        if tokens == 0 {
+            let reason = "a text of no tokens, expected at least one".into();
             return Err(ModelError::Llama { action: "time the model", reason });
         }
-        for states in [prompt_states, generated_states].into_iter().flatten() {
-            self.check_layers(states)?;
-        }
-        let names = |states: Option<&LayerSet>| states.map(LayerSet::node_names).unwrap_or_default();
-        let tokens = self.any_tokens(prompt);
-        self.begin(prompt.saturating_add(generated), "a timed text")?;
-        let all = prompt_states.is_some_and(LayerSet::has_final);
+        let text = self.any_tokens(tokens);
+        self.begin(tokens, "a timed text")?;
+        let (outputs, taps) = match states {
+            Some(states) => {
+                self.check_layers(states)?;
+                (Outputs::States { final_norm: states.has_final() }, states.node_names())
+            }
+            None => (Outputs::Last, Vec::new()),
+        };
         let start = Instant::now();
-        let outputs = if all { Outputs::All } else { Outputs::Last };
-        self.forward(Rows::Tokens(&tokens), outputs, &names(prompt_states))?;
-        let prompt = start.elapsed();
-        let (eos, taps) = (self.shape().eos, names(generated_states));
+        self.forward(Rows::Tokens(&text), outputs, &taps)?;
+        Ok(start.elapsed())
+    }
+
+    /// Time to generate `tokens` tokens one after the other behind a text of `behind`, which is not counted; with `states`,
+    /// those are read at each of them, as for simulated text. End-of-text never ends it.
+    ///
+    /// # Errors
+    /// As [`Llama::time_text`]; NotFinite for logits that are no numbers.
+    pub fn time_generation(&mut self, behind: usize, tokens: usize, states: Option<&LayerSet>) -> Result<Duration> {
+        let taps = match states {
+            Some(states) => {
+                self.check_layers(states)?;
+                states.node_names()
+            }
+            None => Vec::new(),
+        };
+        let (eos, text) = (self.shape().eos, self.any_tokens(behind.max(1)));
+        self.begin(text.len().saturating_add(tokens), "a timed text")?;
+        self.forward(Rows::Tokens(&text), Outputs::Last, &[])?;
         let start = Instant::now();
-        for _ in 0..generated {
+        for _ in 0..tokens {
             let next = self.argmax(Some(eos))?;
             self.forward(Rows::Tokens(&[next]), Outputs::Last, &taps)?;
         }
-        Ok(LlamaTime { prompt, generation: start.elapsed() })
+        Ok(start.elapsed())
     }
 
     /// BOS, then `count` - 1 tokens from all over the vocabulary.

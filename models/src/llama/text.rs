@@ -22,7 +22,7 @@ impl Llama {
         }
         self.check_layers(layers)?;
         self.begin(tokens.len(), "a text")?;
-        let outputs = if layers.has_final() { Outputs::All } else { Outputs::None };
+        let outputs = Outputs::States { final_norm: layers.has_final() };
         let blocks = self.forward(Rows::Tokens(tokens), outputs, &layers.node_names())?;
         self.states(sum(blocks), tokens.len())
     }

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use mien_models::bundle::Bundle;
-use mien_models::llama::LlamaTime;
 use serde::Serialize;
 
 use super::memory::{peak_bytes, resident_bytes};
@@ -32,7 +31,7 @@ pub struct LlmBenchReport {
     pub threads: usize,
     /// Time to load it, milliseconds.
     pub load_ms: f64,
-    /// A prompt, with the states of each of its tokens read as for a transcript.
+    /// A text to the logits of its last token; with states, to the last of those, read at each token as for a transcript.
     pub prompt: LlmRate,
     /// Generated tokens, with the states of each read as for simulated text.
     pub generation: LlmRate,
@@ -86,21 +85,22 @@ pub fn run_llm(bundle: &Bundle, engine: &ScorerSettings, settings: &LlmBenchSett
             }
         }
     }
-    let rate = |tokens, of| LlmRate::of(tokens, &plain, &states, of).ok_or_else(|| none("--runs"));
+    let rate = |tokens, which| LlmRate::of(tokens, &plain, &states, which).ok_or_else(|| none("--runs"));
     Ok(LlmBenchReport {
         bundle: BundleFacts::of(bundle).mark,
         threads: engine.llm_threads,
         load_ms,
-        prompt: rate(prompt, |time| time.prompt.as_secs_f64() * 1e3)?,
-        generation: rate(tokens, |time| time.generation.as_secs_f64() * 1e3)?,
+        prompt: rate(prompt, 0)?,
+        generation: rate(tokens, 1)?,
         loaded_bytes,
         peak_bytes: peak_bytes(),
     })
 }
 
 impl LlmRate {
-    fn of(tokens: usize, plain: &[LlamaTime], states: &[LlamaTime], ms: fn(&LlamaTime) -> f64) -> Option<Self> {
-        let column = |times: &[LlamaTime]| times.iter().map(ms).collect::<Vec<_>>();
+    /// Of the times number `which`, in milliseconds, of runs of `tokens` tokens.
+    fn of(tokens: usize, plain: &[[f64; 2]], states: &[[f64; 2]], which: usize) -> Option<Self> {
+        let column = |times: &[[f64; 2]]| times.iter().filter_map(|t| t.get(which).copied()).collect::<Vec<_>>();
         let (plain, states) = (column(plain), column(states));
         let ratios: Vec<f64> = plain.iter().zip(&states).map(|(p, s)| s / p.max(f64::MIN_POSITIVE)).collect();
         let ratio = Spread::of(&ratios)?.median_ms;
@@ -112,17 +112,15 @@ impl LlmRate {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn a_rate_compares_neighbours() {
-        let time = |ms| LlamaTime { prompt: Duration::from_millis(ms), generation: Duration::ZERO };
-        let (plain, states) = ([100, 200, 400].map(time), [110, 210, 800].map(time));
-        let rate = LlmRate::of(20, &plain, &states, |t| t.prompt.as_secs_f64() * 1e3).unwrap();
+        let (plain, states) = ([100.0, 200.0, 400.0], [110.0, 210.0, 800.0]);
+        let [plain, states] = [plain, states].map(|times| times.map(|ms| [1.0, ms]));
+        let rate = LlmRate::of(20, &plain, &states, 1).unwrap();
         assert_eq!((rate.plain_per_s, rate.plain.runs), (100.0, 3));
         assert!((rate.ratio - 1.1).abs() < 1e-9, "{rate:?}");
-        assert!(LlmRate::of(20, &[], &[], |_| 0.0).is_none());
+        assert!(LlmRate::of(20, &[], &[], 0).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! Reading: a transcript, or sound, to text rows.
 
+use std::time::Duration;
+
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::llama::{CancelHandle, Landing, LayerSet, Llama, LlamaRequirement, LlamaSettings, LlamaTime};
+use mien_models::llama::{CancelHandle, Landing, LayerSet, Llama, LlamaRequirement, LlamaSettings};
 use mien_models::projector::Projector;
 use mien_models::tensor::Tensor;
 
@@ -118,11 +120,15 @@ impl Reader {
         }
     }
 
-    /// Times `prompt` tokens and `generated` ones, with the states read that the method reads, or with `states` false none.
-    pub(crate) fn time(&mut self, prompt: usize, generated: usize, states: bool) -> Result<LlamaTime> {
+    /// Milliseconds for a text of `prompt` tokens, and for `generated` ones behind it; with the states read that the method
+    /// reads, or with `states` false none.
+    pub(crate) fn time(&mut self, prompt: usize, generated: usize, states: bool) -> Result<[f64; 2]> {
         let read = |layers| states.then_some(layers);
-        let (text, simulated) = (read(&self.text_layers), read(&self.simulated_layers));
-        self.llama.time(prompt, generated, text, simulated).map_err(RuntimeError::stage("language model"))
+        let text = self.llama.time_text(prompt, read(&self.text_layers));
+        let generation = self.llama.time_generation(prompt, generated, read(&self.simulated_layers));
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let both = text.and_then(|text| Ok([ms(text), ms(generation?)]));
+        both.map_err(RuntimeError::stage("language model"))
     }
 
     fn real(&mut self, transcript: &str) -> Result<Reading> {
