@@ -179,6 +179,24 @@ pub enum TrainerError {
         now: String,
     },
 
+    // --- the pocket world ---
+    /// A folder is no pocket corpus, or not the one that it should be.
+    #[error("{}: {reason}", path.display())]
+    Pocket {
+        /// The folder or a file in it.
+        path: PathBuf,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+    /// A program that the work needs is not there or fails.
+    #[error("{program}: {reason}")]
+    Program {
+        /// The program's name.
+        program: &'static str,
+        /// Expected, found, and what to do.
+        reason: String,
+    },
+
     // --- bundles ---
     /// A trained network cannot be put into a bundle.
     #[error("bundle {}: {reason}", path.display())]
@@ -199,9 +217,10 @@ impl TrainerError {
             Self::Model(error) => model_exit_code(error),
             Self::Quantize(error) => quantize_exit_code(error),
             Self::Io { action, .. } => io_exit_code(action),
-            Self::Engine { .. } | Self::NotFinite { .. } => 1,
+            Self::Engine { .. } | Self::NotFinite { .. } | Self::Program { .. } => 1,
             Self::Setting { .. } | Self::Format { .. } | Self::Corpus { .. } | Self::Store { .. } => 3,
             Self::Extraction { .. } | Self::ExtractionChanged { .. } | Self::Batch { .. } => 3,
+            Self::Pocket { .. } => 3,
             Self::Run { .. } | Self::Checkpoint { .. } | Self::ExperimentChanged { .. } | Self::Report { .. } => 3,
             Self::Export { .. } => 5,
         }

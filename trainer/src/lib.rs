@@ -3,11 +3,14 @@
 //! Folders in the order of the data's way: [`extract`] takes clips through the device's networks; [`data`] gives
 //! batches; [`model`] is UMCA with MIA for training; [`objective`] is what is minimised; [`train`] runs steps, epochs,
 //! seeds and checkpoints; [`evaluate`] measures what came of it; [`report`] shows runs and measures on one page;
-//! [`export`] takes a network to a device. [`bundle_build`] makes the first bundle out of published checkpoints.
+//! [`export`] takes a network to a device. [`bundle_build`] makes the first bundle out of published checkpoints;
+//! [`pocket`] makes a small world in which every part of the method does its work.
 
 pub mod bundle_build;
 mod changed;
 pub mod data;
+mod desk;
+mod draw;
 pub mod error;
 pub mod evaluate;
 pub mod export;
@@ -16,6 +19,7 @@ mod hash;
 pub mod model;
 mod new_folder;
 pub mod objective;
+pub mod pocket;
 pub mod report;
 pub mod train;
 

@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("pulseaudio", "a sound server with a pretended microphone", Need::Tests),
     ("pulseaudio-utils", "plays into it", Need::Tests),
     ("libasound2-plugins", "ALSA programs on PulseAudio", Need::Tests),
+    ("espeak-ng", "speaks the pocket corpus", Need::Tests),
     ("strace", "shows what the program asks of the system", Need::Tests),
     ("iproute2", "makes a network without interfaces", Need::Tests),
     ("qemu-system-x86", "the emulated machine", Need::DeviceTest),

@@ -13,6 +13,7 @@ mod import;
 mod label;
 mod output;
 mod planted;
+mod pocket;
 mod protocol;
 mod quantize_gguf;
 mod report;
@@ -39,6 +40,7 @@ enum Command {
     Import(import::Import),
     Data(data::Data),
     Planted(planted::Planted),
+    Pocket(pocket::Pocket),
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
@@ -57,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Planted(command) => command.run(),
+        Command::Pocket(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),

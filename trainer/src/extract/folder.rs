@@ -12,8 +12,8 @@
 //! clip (two machines with different shards) replace whole files by whole files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::list::{ClipList, ListedClip};
@@ -23,13 +23,11 @@ use crate::data::corpus::{Modality, split_name};
 use crate::data::npy;
 use crate::data::plain::TABLE;
 use crate::data::provenance::{self, Provenance};
+use crate::desk::{Desk, create, remove};
 use crate::{Result, TrainerError};
 
 const RECORDS: &str = "records";
 const WORK: &str = ".work";
-const LOCK: &str = "lock";
-/// Begin of the name of a file that is being written.
-const WRITING: &str = ".writing-";
 
 /// How a clip stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,11 +44,9 @@ pub(super) enum Status {
 pub(super) struct Folder {
     root: PathBuf,
     /// Where files are written before they are renamed.
-    desk: PathBuf,
+    desk: Desk,
     provenance: Provenance,
     digest: String,
-    /// Held until the folder is dropped; the system lets go of it when the program is killed.
-    _lock: Option<File>,
 }
 
 impl Folder {
@@ -70,14 +66,12 @@ impl Folder {
         if let Some(saved) = &saved {
             refuse_change(root, saved, &provenance)?;
         }
-        let desk = root.join(WORK).join(shard.name());
-        create(&desk)?;
-        let lock = lock(&desk, shard)?;
-        if lock.is_some() {
-            sweep(&desk)?;
-        }
+        let desk = Desk::alone(root.join(WORK).join(shard.name()), |path| TrainerError::Extraction {
+            path,
+            reason: format!("another process extracts shard {shard} here; wait for it, or give each its own --shard"),
+        })?;
         let digest = provenance.digest()?.to_string();
-        Ok(Self { root: root.into(), desk, digest, provenance, _lock: lock })
+        Ok(Self { root: root.into(), desk, digest, provenance })
     }
 
     /// Says what the rows will be made by, if that is not said yet, and makes room for them. Networks are loaded
@@ -86,7 +80,7 @@ impl Folder {
     /// # Errors
     /// ExtractionChanged where another machine was faster; Io.
     pub(super) fn make_room(&self) -> Result<()> {
-        self.put_first(provenance::FILE, self.provenance.to_toml()?.as_bytes())?;
+        self.desk.put_first(&self.root.join(provenance::FILE), self.provenance.to_toml()?.as_bytes())?;
         if let Some(saved) = Provenance::read(&self.root)? {
             refuse_change(&self.root, &saved, &self.provenance)?;
         }
@@ -103,10 +97,9 @@ impl Folder {
             let reason = format!("there is no {}; give the folder of an extraction", provenance::FILE);
             return Err(TrainerError::Extraction { path: root.into(), reason });
         };
-        let desk = root.join(WORK).join("collect");
-        create(&desk)?;
+        let desk = Desk::shared(root.join(WORK).join("collect"))?;
         let digest = provenance.digest()?.to_string();
-        Ok(Self { root: root.into(), desk, digest, provenance, _lock: None })
+        Ok(Self { root: root.into(), desk, digest, provenance })
     }
 
     /// What the rows are made by.
@@ -169,7 +162,7 @@ impl Folder {
     /// # Errors
     /// Io, as when the disk is full; no file is then half-written under its name.
     pub(super) fn put_rows(&self, clip: &ListedClip, files: &BTreeMap<Modality, Vec<u8>>) -> Result<()> {
-        files.iter().try_for_each(|(modality, bytes)| self.put(&self.rows(*modality, &clip.id), bytes))
+        files.iter().try_for_each(|(modality, bytes)| self.desk.put(&self.rows(*modality, &clip.id), bytes))
     }
 
     /// Puts down what became of a clip, after its rows.
@@ -180,7 +173,7 @@ impl Folder {
         let path = self.record(&clip.id);
         let record = Record { id: clip.id.clone(), extraction: self.digest.clone(), source, outcome };
         let bytes = record.to_json().map_err(|e| TrainerError::io(&path, "write", e))?;
-        self.put(&path, &bytes)
+        self.desk.put(&path, &bytes)
     }
 
     /// Takes the table away: a clip is open.
@@ -211,7 +204,7 @@ impl Folder {
         let failed = |e| TrainerError::io(&path, "write", e);
         written.map_err(|e| failed(e.into()))?;
         let bytes = table.into_inner().map_err(|e| failed(std::io::Error::other(e.to_string())))?;
-        self.put(&path, &bytes)?;
+        self.desk.put(&path, &bytes)?;
         Ok(path)
     }
 
@@ -221,39 +214,6 @@ impl Folder {
 
     fn record(&self, id: &str) -> PathBuf {
         self.root.join(RECORDS).join(format!("{id}.json"))
-    }
-
-    /// Writes a file that appears at `path` whole or not at all.
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let file = self.written(path, bytes)?;
-        file.persist(path).map_err(|e| TrainerError::io(path, "rename into place", e.error))?;
-        Ok(())
-    }
-
-    /// As [`Folder::put`], but a file that stands there already stays.
-    fn put_first(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.root.join(name);
-        match self.written(&path, bytes)?.persist_noclobber(&path) {
-            Err(e) if e.error.kind() != ErrorKind::AlreadyExists => {
-                Err(TrainerError::io(&path, "rename into place", e.error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn written(&self, path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(WRITING);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Like any newly made file: the umask takes away what the user does not want.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(&self.desk).map_err(|e| TrainerError::io(path, "create", e))?;
-        let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
-        written.map_err(|e| TrainerError::io(path, "write", e))?;
-        Ok(file)
     }
 }
 
@@ -276,43 +236,5 @@ fn refuse_change(root: &Path, saved: &Provenance, now: &Provenance) -> Result<()
         Some((key, saved, now)) => {
             Err(TrainerError::ExtractionChanged { path: root.join(provenance::FILE), key, saved, now })
         }
-    }
-}
-
-/// Holds the shard for this process; `None` on a file system that has no locks, where two processes on one shard do the
-/// same work twice, each with files of its own.
-fn lock(desk: &Path, shard: Shard) -> Result<Option<File>> {
-    let path = desk.join(LOCK);
-    let file = File::create(&path).map_err(|e| TrainerError::io(&path, "create", e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(TrainerError::Extraction {
-            path,
-            reason: format!("another process extracts shard {shard} here; wait for it, or give each its own --shard"),
-        }),
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
-}
-
-/// Removes what a killed process left half-written.
-fn sweep(desk: &Path) -> Result<()> {
-    for entry in fs::read_dir(desk).map_err(|e| TrainerError::io(desk, "read", e))? {
-        let entry = entry.map_err(|e| TrainerError::io(desk, "read", e))?;
-        if entry.file_name().to_string_lossy().starts_with(WRITING) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn create(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| TrainerError::io(folder, "create", e))
-}
-
-/// Removes a file if there is one.
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(TrainerError::io(path, "remove", e)),
-        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is planted: what a clip's speaker feels, says and how well it is heard, before any row is made of it.
 
-use super::draw::Draw;
 use crate::data::corpus::Clip;
+use crate::draw::Draw;
 
 /// Clips of a speaker, at least and at most.
 const CLIPS_OF_A_SPEAKER: (usize, usize) = (3, 9);

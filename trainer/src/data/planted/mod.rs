@@ -18,7 +18,6 @@
 //!
 //! Everything is a function of the seed and of the numbers of clips.
 
-mod draw;
 mod latent;
 mod rows;
 

@@ -1,9 +1,9 @@
 //! Rows of the planted corpus: what is felt, said and heard, as directions among things that mean nothing.
 
-use super::draw::Draw;
 use super::latent::{Latent, Word};
 use crate::data::corpus::Modality;
 use crate::data::npy::{Extent, Matrix};
+use crate::draw::Draw;
 
 /// Numbers in a row of audio, text (real and simulated) and video.
 pub(super) const WIDTHS: [usize; 3] = [24, 32, 16];

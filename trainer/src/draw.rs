@@ -1,54 +1,54 @@
-//! Random numbers of the planted corpus, one after the other from a key.
+//! Random numbers of synthetic corpora, one after the other from a key.
 
 use crate::hash::{key, mix, unit};
 
 /// A stream of random numbers that depends on its key alone.
 #[derive(Clone, Debug)]
-pub(super) struct Draw {
+pub(crate) struct Draw {
     key: u64,
     drawn: u64,
 }
 
 impl Draw {
     /// The stream of `parts`; their order counts.
-    pub(super) fn new(parts: &[u64]) -> Self {
+    pub(crate) fn new(parts: &[u64]) -> Self {
         Self { key: key(parts), drawn: 0 }
     }
 
     /// A number in [0, 1).
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.drawn += 1;
         unit(mix(self.key, self.drawn))
     }
 
     /// A number of the standard normal distribution (Box and Muller).
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let [a, b] = [self.unit(), self.unit()];
         (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
     /// Whether something of this probability happens.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// A whole number from `least` to `most`.
-    pub(super) fn between(&mut self, least: usize, most: usize) -> usize {
+    pub(crate) fn between(&mut self, least: usize, most: usize) -> usize {
         least + (self.unit() * (most - least + 1) as f64) as usize
     }
 
     /// A log-normal number, rounded and held between `least` and `most`: lengths of utterances are so distributed.
-    pub(super) fn length(&mut self, median: f64, deviation: f64, least: usize, most: usize) -> usize {
+    pub(crate) fn length(&mut self, median: f64, deviation: f64, least: usize, most: usize) -> usize {
         ((median * (deviation * self.normal()).exp()).round() as usize).clamp(least, most)
     }
 
     /// `width` normal numbers times `scale`.
-    pub(super) fn vector(&mut self, width: usize, scale: f64) -> Vec<f64> {
+    pub(crate) fn vector(&mut self, width: usize, scale: f64) -> Vec<f64> {
         (0..width).map(|_| scale * self.normal()).collect()
     }
 
     /// A direction: `width` normal numbers brought to length 1.
-    pub(super) fn direction(&mut self, width: usize) -> Vec<f64> {
+    pub(crate) fn direction(&mut self, width: usize) -> Vec<f64> {
         let vector = self.vector(width, 1.0);
         let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
         vector.into_iter().map(|v| v / length).collect()
