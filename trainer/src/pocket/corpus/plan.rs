@@ -86,11 +86,12 @@ mod tests {
         let plans = default();
         assert_eq!(plans.len(), 4100);
         assert_eq!(plans.iter().map(|plan| &plan.id).collect::<BTreeSet<_>>().len(), plans.len());
-        for what in [
-            |plan: &Plan| plan.role.speaker.name.clone(),
+        let names: [fn(&Plan) -> String; 3] = [
+            |plan| plan.role.speaker.name.clone(),
             |plan| plan.role.speaker.variant.into(),
             |plan| plan.role.identity(),
-        ] {
+        ];
+        for what in names {
             let of = |split: Split| plans.iter().filter(|plan| plan.split == split).map(what).collect::<BTreeSet<_>>();
             let [train, valid, test] = SPLITS.map(of);
             assert!(train.is_disjoint(&valid) && train.is_disjoint(&test) && valid.is_disjoint(&test));
@@ -107,8 +108,8 @@ mod tests {
         let column = |of: fn(&Valences) -> f64, contradict: bool| -> Vec<f64> {
             plans.iter().filter(|p| p.valences.contradict() == contradict).map(|plan| of(&plan.valences)).collect()
         };
-        let [text, prosody, face, label] = [|v: &Valences| v.text, |v| v.prosody, |v| v.face, |v| v.label()]
-            .map(|of| [false, true].map(|c| column(of, c)));
+        let columns: [fn(&Valences) -> f64; 4] = [|v| v.text, |v| v.prosody, |v| v.face, Valences::label];
+        let [text, prosody, face, label] = columns.map(|of| [false, true].map(|contradict| column(of, contradict)));
         for other in [&prosody, &face] {
             let r = [0, 1].map(|kind| correlation(&text[kind], &other[kind]));
             assert!(r[0] > 0.5 && r[1] < -0.8, "{r:?}");

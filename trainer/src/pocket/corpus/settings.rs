@@ -90,7 +90,7 @@ pub struct MadeBy {
     pub clips: [usize; 3],
     /// Version of espeak-ng.
     pub espeak: String,
-    /// SHA-256 of a few sentences as it says them: another build or other data of the same version show here.
+    /// SHA-256 of a few words as all of its voices say them: another build or other data of the same version show here.
     espeak_probe: Sha256,
     sound_hz: u32,
     pictures_a_second: u32,

@@ -6,14 +6,15 @@ use std::process::{Command, Stdio};
 
 use mien_capture::{AudioClip, SampleRate};
 use mien_models::bundle::Sha256;
+use rayon::prelude::*;
 
 use super::prosody::Prosody;
 use super::voices::{ACCENTS, MEN, WOMEN};
 use crate::{Result, TrainerError};
 
 const PROGRAM: &str = "espeak-ng";
-/// Said in every corpus once, so that its digest tells another program or other data of it.
-const PROBE: &str = "perhaps the quick brown fox was really not very happy today";
+/// Said by every voice before a corpus is begun, so that a digest tells another program or other data of it.
+const PROBE: &str = "perhaps not";
 /// Most bytes that the program may write for one sentence: two minutes of sound.
 const MOST_BYTES: u64 = 8 << 20;
 /// Bytes before the samples.
@@ -47,12 +48,13 @@ impl Espeak {
         if let Some(missing) = ACCENTS.iter().find(|name| !accents.contains(**name)) {
             return Err(failed(format!("version {version} has no voice {missing:?}; install espeak-ng-data")));
         }
-        let prosody = Prosody { pitch: 60, range: 70, rate: 170, level: 0.0 };
-        let mut probe = Vec::new();
-        for (accent, variant) in ACCENTS.iter().zip(WOMEN.iter().zip(MEN).flat_map(|(woman, man)| [woman, man])) {
-            probe.extend(run(&asked(accent, variant, &prosody, PROBE))?);
-        }
-        Ok(Self { version, probe: Sha256::of(&probe) })
+        let prosody = Prosody { pitch: 60, range: 70, rate: 200, level: 0.0 };
+        let voices: Vec<(&str, &str)> =
+            WOMEN.iter().chain(MEN).zip(ACCENTS.iter().cycle()).map(|(variant, accent)| (*accent, *variant)).collect();
+        let said = |(accent, variant): &(&str, &str)| run(&asked(accent, variant, &prosody, PROBE));
+        let said: Vec<Vec<u8>> = voices.par_iter().map(said).collect::<Result<_>>()?;
+        let probe = Sha256::of(&said.concat());
+        Ok(Self { version, probe })
     }
 
     /// The version that the program tells.
@@ -60,7 +62,7 @@ impl Espeak {
         &self.version
     }
 
-    /// SHA-256 of a few sentences as this program says them.
+    /// SHA-256 of a few words as every voice says them.
     pub fn probe(&self) -> Sha256 {
         self.probe
     }
