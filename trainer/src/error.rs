@@ -125,6 +125,19 @@ pub enum TrainerError {
         found: String,
     },
 
+    /// What a network is given does not fit it.
+    #[error("{network}: {what} is {found}, expected {expected}; change what it is given, or its sizes")]
+    Input {
+        /// The network or what it learns by.
+        network: &'static str,
+        /// The input's property.
+        what: String,
+        /// What the network needs.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+
     // --- training ---
     /// A loss or gradient is NaN or infinite.
     #[error(
@@ -219,8 +232,8 @@ impl TrainerError {
             Self::Io { action, .. } => io_exit_code(action),
             Self::Engine { .. } | Self::NotFinite { .. } | Self::Program { .. } => 1,
             Self::Setting { .. } | Self::Format { .. } | Self::Corpus { .. } | Self::Store { .. } => 3,
-            Self::Extraction { .. } | Self::ExtractionChanged { .. } | Self::Batch { .. } => 3,
-            Self::Pocket { .. } => 3,
+            Self::Extraction { .. } | Self::ExtractionChanged { .. } | Self::Pocket { .. } => 3,
+            Self::Batch { .. } | Self::Input { .. } => 3,
             Self::Run { .. } | Self::Checkpoint { .. } | Self::ExperimentChanged { .. } | Self::Report { .. } => 3,
             Self::Export { .. } => 5,
         }
@@ -234,6 +247,16 @@ impl TrainerError {
     /// A corpus that breaks a rule.
     pub fn corpus(origin: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Corpus { origin: origin.into(), reason: reason.into() }
+    }
+
+    /// What a network is given and does not fit it.
+    pub fn input(
+        network: &'static str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Input { network, what: what.into(), expected: expected.into(), found: found.into() }
     }
 
     /// A setting that cannot be.
