@@ -49,11 +49,12 @@ const ORIGIN: &str = "the network in training";
 
 impl Parameters {
     /// The tensors that `specs` lists, taken from `tensors`, as numbers of type `dtype` (f32, or f64 for checks) on
-    /// `device`, which must keep gradients where they learn. Those that are optional and missing are left out; those whose names end in
-    /// `running_mean` or `running_var` are statistics, which no gradient moves.
+    /// `device`, which must keep gradients where they learn. Those that are optional and missing are left out; those
+    /// whose names end in `running_mean` or `running_var` are statistics, which no gradient moves.
     ///
     /// # Errors
-    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`], [`ModelError::NotFinite`].
+    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`], [`ModelError::NotFinite`]; [`TrainerError::Input`] for a
+    /// device that keeps no gradients.
     pub fn new(
         specs: &[TensorSpec],
         tensors: &NamedTensors,
@@ -61,6 +62,9 @@ impl Parameters {
         device: &Device,
         dtype: DType,
     ) -> Result<Self> {
+        if mode == Mode::Learns && !device.is_autodiff() {
+            return Err(TrainerError::input(ORIGIN, "the device", "one that keeps gradients", format!("{device:?}")));
+        }
         let mut leaves = BTreeMap::new();
         for TensorSpec { name, shape, required } in specs {
             if !required && !tensors.contains(name) {

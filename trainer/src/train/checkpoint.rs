@@ -9,13 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mien_models::bundle::Sha256;
-use mien_models::fusion::parameters;
 use mien_models::tensor::{NamedTensors, Tensor as Plain, TensorSpec, write_safetensors};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::adam::{Adam, Moments};
-use super::state::{State, VERSION};
-use super::step::Learner;
+use super::adam::{Adam, Moments, Optimiser};
 use crate::{Result, TrainerError};
 
 const WEIGHTS: &str = "weights.safetensors";
@@ -28,11 +26,23 @@ const STEP: &str = "step-";
 /// Checkpoints that are kept: the newest, and one before in case a disk damages it.
 const KEPT: usize = 2;
 
+/// What of a run is neither weights nor moments.
+pub(super) trait Kept: Clone + Serialize + DeserializeOwned {
+    /// Format of its checkpoints; stands in the state under `version`.
+    const VERSION: u32;
+
+    /// Steps taken.
+    fn step(&self) -> u64;
+
+    /// The optimiser's settings.
+    fn optimiser(&self) -> Optimiser;
+}
+
 /// The state file: the state and the digests of the files beside it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
-    state: State,
+struct Manifest<S> {
+    state: S,
     sha256: BTreeMap<String, String>,
 }
 
@@ -48,27 +58,32 @@ struct VersionOnly {
 }
 
 /// A checkpoint read back.
-pub(super) struct Checkpoint {
-    pub(super) state: State,
+pub(super) struct Checkpoint<S> {
+    pub(super) state: S,
     pub(super) weights: NamedTensors,
     pub(super) adam: Adam,
 }
 
-/// Writes a checkpoint of `learner` and `state` into `folder`, then removes all but the newest.
+/// Writes a checkpoint of `weights`, named and shaped as `specs` say, `adam` and `state` into `folder`, then removes all
+/// but the newest.
 ///
 /// # Errors
 /// Io (a full disk), and then the checkpoints before it are as they were.
-pub(super) fn write(folder: &Path, learner: &Learner, state: &State) -> Result<PathBuf> {
+pub(super) fn write<S: Kept>(
+    folder: &Path,
+    specs: &[TensorSpec],
+    weights: &NamedTensors,
+    adam: &Adam,
+    state: &S,
+) -> Result<PathBuf> {
     fs::create_dir_all(folder).map_err(|e| TrainerError::io(folder, "create", e))?;
-    let path = folder.join(format!("{STEP}{:010}", state.step));
+    let path = folder.join(format!("{STEP}{:010}", state.step()));
     let new = tempfile::Builder::new()
         .prefix(WRITING)
         .tempdir_in(folder)
         .map_err(|e| TrainerError::io(&path, "create", e))?;
-    let specs = parameters(learner.model().config());
-    let weights = learner.tensors();
-    write_safetensors(&new.path().join(WEIGHTS), &weights, &required(&specs), &BTreeMap::new())?;
-    let (moments, specs) = moments(learner.adam(), &specs);
+    write_safetensors(&new.path().join(WEIGHTS), weights, &required(specs), &BTreeMap::new())?;
+    let (moments, specs) = moments(adam, specs);
     write_safetensors(&new.path().join(MOMENTS), &moments, &specs, &BTreeMap::new())?;
     let mut sha256 = BTreeMap::new();
     for name in [WEIGHTS, MOMENTS] {
@@ -98,7 +113,7 @@ pub(super) fn write(folder: &Path, learner: &Learner, state: &State) -> Result<P
 ///
 /// # Errors
 /// Io; Checkpoint for another version, a changed or damaged file.
-pub(super) fn newest(folder: &Path) -> Result<Option<Checkpoint>> {
+pub(super) fn newest<S: Kept>(folder: &Path) -> Result<Option<Checkpoint<S>>> {
     if !folder.exists() {
         return Ok(None);
     }
@@ -118,7 +133,7 @@ pub(super) fn sweep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Checkpoint> {
+fn read<S: Kept>(path: &Path) -> Result<Checkpoint<S>> {
     let refused = |reason: String| TrainerError::Checkpoint { path: path.to_owned(), reason };
     const FIX: &str = "remove this folder to resume from the checkpoint before it";
     let file = path.join(STATE);
@@ -127,13 +142,14 @@ fn read(path: &Path) -> Result<Checkpoint> {
         .map_err(|e| refused(format!("{STATE}: {}; {FIX}", e.message())))?
         .state
         .version;
-    if version != VERSION {
+    if version != S::VERSION {
         let reason = format!(
-            "it has format {version}, this program reads format {VERSION}; resume with the program that wrote it"
+            "it has format {version}, this program reads format {}; resume with the program that wrote it",
+            S::VERSION
         );
         return Err(refused(reason));
     }
-    let Manifest { state, sha256 } =
+    let Manifest::<S> { state, sha256 } =
         toml::from_str(&text).map_err(|e| refused(format!("{STATE}: {}; {FIX}", e.message())))?;
     for name in [WEIGHTS, MOMENTS] {
         let (expected, found) = (sha256.get(name), digest(&path.join(name))?);
@@ -143,13 +159,14 @@ fn read(path: &Path) -> Result<Checkpoint> {
     }
     let weights = NamedTensors::open(&path.join(WEIGHTS))?;
     let moments = NamedTensors::open(&path.join(MOMENTS))?;
-    let mut adam = Adam::new(state.experiment.optimiser);
-    adam.steps = state.step;
-    for spec in parameters(&state.experiment.network.fusion()) {
-        let [first, second] = names(&spec.name);
+    let mut adam = Adam::new(state.optimiser());
+    adam.steps = state.step();
+    for name in weights.names() {
+        let [first, second] = names(name);
         if moments.contains(&first) {
-            let read = |name: &str| Ok::<_, TrainerError>(moments.get(name, &spec.shape)?.into_owned());
-            adam.moments.insert(spec.name, Moments { first: read(&first)?, second: read(&second)? });
+            let shape = weights.shape(name).unwrap_or_default();
+            let read = |name: &str| Ok::<_, TrainerError>(moments.get(name, shape)?.into_owned());
+            adam.moments.insert(name.to_owned(), Moments { first: read(&first)?, second: read(&second)? });
         }
     }
     Ok(Checkpoint { state, weights, adam })

@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         seed: u64,
         folder: &'a Path,
         device: &Device,
-        Checkpoint { state, weights, adam }: Checkpoint,
+        Checkpoint { state, weights, adam }: Checkpoint<State>,
     ) -> Result<Self> {
         if let Some((key, saved, now)) = state.experiment.difference(experiment) {
             return Err(TrainerError::ExperimentChanged { path: folder.to_owned(), key, saved, now });
@@ -198,7 +198,9 @@ impl<'a> Run<'a> {
 
     fn checkpoint(&mut self) -> Result<()> {
         self.state.log = self.log.sync()?;
-        checkpoint::write(&self.folder.join(CHECKPOINTS), &self.learner, &self.state).map(|_| ())
+        let (learner, folder) = (&self.learner, self.folder.join(CHECKPOINTS));
+        checkpoint::write(&folder, &learner.model().specs(), &learner.tensors(), learner.adam(), &self.state)
+            .map(|_| ())
     }
 
     /// Writes the best epoch's weights under their own name; the checkpoint that knows of them comes after.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::adam::Optimiser;
+use super::checkpoint::Kept;
 use super::experiment::{Experiment, Selection};
 use crate::objective::TERMS;
 
@@ -73,6 +75,18 @@ impl Errors {
             Selection::Complete => self.complete,
             Selection::Missing => self.missing,
         }
+    }
+}
+
+impl Kept for State {
+    const VERSION: u32 = VERSION;
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn optimiser(&self) -> Optimiser {
+        self.experiment.optimiser
     }
 }
 

@@ -95,19 +95,17 @@ fn both_kinds_of_norms_agree_where_they_must() {
     let manet = network(&SMALL, &Manet::initial(&SMALL, 3).unwrap(), DType::F32);
     let faces = faces(2, 3);
     let trained = manet.states(&faces, Norms::Batch).unwrap();
-    let mut settled = manet.clone();
-    // The averages come near the batch's moments by a factor of 0.9 each time.
-    for _ in 0..150 {
-        let running = settled.states(&faces, Norms::Batch).unwrap().running;
-        let parameters = settled.parameters().clone().with_values(&running).unwrap();
-        settled = settled.with_parameters(parameters);
-        if running.values().flatten().any(|v| !v.is_finite()) {
-            panic!("not finite");
-        }
-    }
-    let found = settled.states(&faces, Norms::Running).unwrap();
+    let before = manet.parameters().values().unwrap();
+    // An average moved by a tenth of the way to the batch's moments.
+    let moments = trained.running.iter().map(|(name, after)| {
+        let moved = after.iter().zip(&before[name]).map(|(after, before)| before + 10.0 * (after - before));
+        (name.clone(), moved.collect())
+    });
+    let moments: BTreeMap<String, Vec<f32>> = moments.collect();
+    let settled = manet.parameters().clone().with_values(&moments).unwrap();
+    let found = manet.with_parameters(settled).states(&faces, Norms::Running).unwrap();
     // The smallest maps have 3 x 49 places, whose unbiased variance is 0.7 % larger.
-    near("embedding", &numbers(found.embedding), &numbers(trained.embedding), 0.05);
+    near("embedding", &numbers(found.embedding), &numbers(trained.embedding), 0.03);
 }
 
 #[test]

@@ -91,9 +91,15 @@ fn slopes_are_those_of_differences_and_pass_through_the_frozen_llama() {
         prompted(&exact.clone().with_parameters(parameters), &llama, &batch).unwrap()
     });
     assert_eq!(checked, 4);
-    let llama = llama(DType::F32);
-    let mut gradients = prompted(&single, &llama, &batch).unwrap().backward();
-    assert!(llama.parameters().gradients::<f32>(&mut gradients).unwrap().is_empty());
+    // A frozen network may be where no gradients are kept.
+    let gradients = [Device::flex().autodiff(), Device::flex()].map(|device| {
+        let llama = llama_on(&device, DType::F32);
+        let mut gradients = prompted(&single, &llama, &batch).unwrap().backward();
+        assert!(llama.parameters().gradients::<f32>(&mut gradients).unwrap().is_empty());
+        single.parameters().gradients::<f32>(&mut gradients).unwrap()
+    });
+    assert_eq!(gradients[0].len(), 4);
+    assert_eq!(gradients[0], gradients[1]);
 }
 
 #[test]
@@ -111,8 +117,9 @@ fn batches_that_cannot_be_are_refused() {
     assert!(refused(|b| b.frames[2].truncate(91)).contains("whole frames of 6"));
     assert!(refused(|b| b.transcripts[0][1] = 20).contains("0 to 19"));
     assert!(refused(|b| b.prompt.resize(60, 3)).contains("at most 64"));
-    let elsewhere = llama_on(&Device::flex(), DType::F32);
-    assert!(prompted(&projector, &elsewhere, &batch()).unwrap_err().to_string().contains("the projector's"));
     let (projector, exact) = (self::projector(DType::F32), self::llama(DType::F64));
     assert!(prompted(&projector, &exact, &batch()).unwrap_err().to_string().contains("F64"));
+    let tensors = NamedTensors::formula(2, &parameters(&SIZES));
+    let learning = Projector::new(&SIZES, &tensors, Mode::Learns, &Device::flex(), DType::F32);
+    assert!(learning.unwrap_err().to_string().contains("keeps gradients"));
 }

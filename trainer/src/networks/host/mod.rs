@@ -55,11 +55,13 @@ fn apply<O: Operation<N>, const N: usize, const D: usize>(
         return None;
     }
     let tracked = inputs.each_ref().map(|input| input.clone().try_into_primitive::<Autodiff<Flex>>().ok());
-    if tracked.iter().all(Option::is_some) {
-        let parts = tracked.map(|input| input.map(|input| input.into_parts()));
+    if tracked.iter().any(Option::is_some) {
         let mut values = Vec::with_capacity(N);
         let mut guards = Vec::with_capacity(N);
-        for (value, guard) in parts.into_iter().flatten() {
+        for (tracked, input) in tracked.into_iter().zip(inputs) {
+            // Beside one that keeps gradients, any other is a constant.
+            let constant = || Tensor::from_inner(input).try_into_primitive::<Autodiff<Flex>>().ok();
+            let (value, guard) = tracked.or_else(constant)?.into_parts();
             values.push(rows(value));
             guards.push(guard);
         }
