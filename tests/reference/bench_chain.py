@@ -2,7 +2,7 @@
 peak memory, with the language model and without; every run is a process of its own, and rivals run in turn.
 
 usage: bench_chain.py PATH/TO/fill.py MIEN MIEN_TRAIN TRUE_LLM SPEECH FACE FOLDER [--rounds N] [--threads N] [--tokens N]
-                                                                              (needs numpy, torch, safetensors, transformers)
+                                                                              (needs numpy, pillow, torch, safetensors, transformers)
 
 Weights are the formula's, so nothing is said about accuracy. What is built is kept in FOLDER (10 GB) and taken again.
 """
@@ -71,6 +71,16 @@ def llama(tokens):
     return model.eval()
 
 
+def faces(folder):
+    """The pictures' middle: faces are not looked for, which mien does in the same stage."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    crops = [Image.open(path).crop((200, 40, 360, 200)).resize((224, 224)) for path in sorted((folder / "faces").iterdir())]
+    return torch.stack([torch.from_numpy(np.array(crop)).permute(2, 0, 1).float() / 255 for crop in crops])
+
+
 def child(folder, with_llm, threads, tokens, runs):
     import numpy as np
     import torch
@@ -85,7 +95,6 @@ def child(folder, with_llm, threads, tokens, runs):
         samples = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16).astype(np.float32) / 32768
     samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-5)
     waveform = torch.from_numpy(samples)[None]
-    faces = torch.rand(FACES, 3, 224, 224)
     prompt = torch.randint(3, 32000, (1, PROMPT_TOKENS))
     took = []
     with torch.inference_mode():
@@ -94,7 +103,7 @@ def child(folder, with_llm, threads, tokens, runs):
             states = networks["wavlm"](waveform, output_hidden_states=True)
             audio, last = states.hidden_states[LAYER], states.last_hidden_state
             marks.append(time.perf_counter())
-            video = networks["manet"](faces)[None]
+            video = networks["manet"](faces(folder))[None]
             marks.append(time.perf_counter())
             text = torch.zeros(1, 1, 4096)
             if model is not None:
@@ -135,7 +144,9 @@ def prepare(fill, mien_train, true_llm, speech, face, folder):
     pictures = folder / "faces"
     pictures.mkdir(exist_ok=True)
     for i in range(FACES):
-        shutil.copy(face, pictures / f"{i:03}{Path(face).suffix}")
+        # As a camera gives them.
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", face, "-vf", "scale=480:480,pad=640:480:80:0", "-q:v", "3",
+                        str(pictures / f"{i:03}.jpg")], check=True)
     clips(Path(speech), folder)
     if not (folder / "bundle").exists():
         parts = [word for part in ("manet", "projector", "fusion") for word in (f"--{part}", str(files / f"{part}.safetensors"))]

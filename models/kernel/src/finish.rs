@@ -1,10 +1,11 @@
 //! What follows a product in the same pass: bias, residual, layer norm, activation.
 
+use super::block::Columns;
 use super::function::gelu;
 use super::normalise::Norm;
 
 /// Columns of a tile.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
 
 /// A function of each number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,10 +44,10 @@ impl Finish<'_> {
     }
 
     /// Finishes a tile: `y`, the products without bias, of the rows from `row` on and the columns from `column` on, goes to
-    /// its place in `out`, whose rows are whole.
+    /// its place in `out`, whose rows have `columns`.
     #[inline(always)]
-    pub(super) fn store(&self, y: &mut [[f32; LANES]], row: usize, column: usize, outputs: usize, out: &mut [f32]) {
-        let width = LANES.min(outputs - column);
+    pub(super) fn store(&self, y: &mut [[f32; LANES]], row: usize, column: usize, columns: Columns, out: &mut [f32]) {
+        let width = LANES.min(columns.end - column);
         if let Some(bias) = self.bias.get(column..column + width) {
             let mut filled = [0.0; LANES];
             filled[..width].copy_from_slice(bias);
@@ -56,7 +57,7 @@ impl Finish<'_> {
         }
         if !self.residual.is_empty() {
             for (i, y) in y.iter_mut().enumerate() {
-                let at = (row + i) * outputs + column;
+                let at = (row + i) * columns.outputs + column;
                 add(y, &self.residual[at..at + width]);
             }
         }
@@ -64,10 +65,11 @@ impl Finish<'_> {
             // All rows at once: one row alone is too short to keep the processor's pipelines full.
             activate(y.as_flattened_mut(), self.activation);
         }
-        for (y, out) in y.iter().zip(out.chunks_exact_mut(outputs)) {
-            match out.get_mut(column..).and_then(|out| out.first_chunk_mut::<LANES>()) {
+        let place = column - columns.begin;
+        for (y, out) in y.iter().zip(out.chunks_exact_mut(columns.width())) {
+            match out.get_mut(place..).and_then(|out| out.first_chunk_mut::<LANES>()) {
                 Some(out) => *out = *y,
-                None => out[column..].copy_from_slice(&y[..width]),
+                None => out[place..].copy_from_slice(&y[..width]),
             }
         }
     }

@@ -88,13 +88,14 @@ impl Work for Block<'_, '_, &[f32], &PackedMatrix> {
 
     #[inline(always)]
     fn run<T: Tiles>(self) {
-        let Self { product: Product { x, lines, weights: matrix, finish }, first, out } = self;
-        let PackedMatrix { outputs, segments, segment, .. } = *matrix;
-        let rows = out.len() / outputs;
+        let Self { product: Product { x, lines, weights: matrix, finish }, first, columns, out } = self;
+        let PackedMatrix { segments, segment, .. } = *matrix;
+        let width = columns.width();
+        let rows = out.len() / width;
         let begins = lines.begins(first, rows);
         let mut sums = vec![0.0; rows.next_multiple_of(ROWS) * LANES];
         let panels = (*matrix.panels).as_ref().chunks_exact(segments * segment * LANES);
-        for (p, panel) in panels.enumerate() {
+        for (p, panel) in panels.enumerate().skip(columns.begin / LANES).take(width.div_ceil(LANES)) {
             for s in 0..segments {
                 for from in (0..segment).step_by(PART) {
                     let length = PART.min(segment - from);
@@ -112,8 +113,8 @@ impl Work for Block<'_, '_, &[f32], &PackedMatrix> {
                 }
             }
             let tiles = sums.as_chunks_mut::<LANES>().0[..rows].chunks_mut(ROWS);
-            for (i, (y, out)) in tiles.zip(out.chunks_mut(ROWS * outputs)).enumerate() {
-                finish.store(y, first + i * ROWS, p * LANES, outputs, out);
+            for (i, (y, out)) in tiles.zip(out.chunks_mut(ROWS * width)).enumerate() {
+                finish.store(y, first + i * ROWS, p * LANES, columns, out);
             }
         }
         finish.rows(out);

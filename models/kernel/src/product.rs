@@ -1,7 +1,7 @@
 //! Rows of bytes times packed weights, with what follows the product in the same pass.
 
 use super::Isa;
-use super::block::{Block, Product, rows_of_block};
+use super::block::{Block, Columns, Product, rows_of_block};
 use super::finish::Finish;
 use super::integer::{LANES, ROWS, Window};
 use super::isa::{Tiles, Work};
@@ -85,7 +85,7 @@ pub fn linear(x: &[f32], width: usize, weight: &PackedWeight, finish: Finish<'_>
         let residual = finish.residual.get(first * outputs..(first + rows) * outputs).unwrap_or_default();
         let finish = Finish { residual, ..finish };
         let product = Product { x: Rows::from(&bytes), lines: Lines::matrix(rows, inputs), weights: weight, finish };
-        isa.run(Block { product, first: 0, out });
+        isa.run(Block { product, first: 0, columns: Columns::all(outputs), out });
     });
 }
 
@@ -99,16 +99,17 @@ impl Work for Block<'_, '_, Rows<'_>, &PackedWeight> {
 
     #[inline(always)]
     fn run<T: Tiles>(self) {
-        let Self { product: Product { x, lines, weights: weight, finish }, first, out } = self;
-        let outputs = weight.outputs();
+        let Self { product: Product { x, lines, weights: weight, finish }, first, columns, out } = self;
+        let width = columns.width();
         let window = Window { segments: weight.segments(), segment: weight.segment(), stride: lines.segment };
         let span = window.span();
-        let begins = lines.begins(first, out.len() / outputs);
+        let begins = lines.begins(first, out.len() / width);
         let mut sums = [[0; LANES]; ROWS];
-        for (p, panel) in weight.panels().enumerate() {
-            for (tile, out) in out.chunks_mut(ROWS * outputs).enumerate() {
+        let panels = weight.panels().enumerate().skip(columns.begin / LANES).take(width.div_ceil(LANES));
+        for (p, panel) in panels {
+            for (tile, out) in out.chunks_mut(ROWS * width).enumerate() {
                 let r = first + tile * ROWS;
-                let count = out.len() / outputs;
+                let count = out.len() / width;
                 for_rows!(
                     count,
                     i => &x.bytes[begins[tile * ROWS + i]..][..span],
@@ -119,7 +120,7 @@ impl Work for Block<'_, '_, Rows<'_>, &PackedWeight> {
                     let scale = x.scales[if x.scales.len() == 1 { 0 } else { r + i }];
                     scaled::<T>(&sums[i], scale, panel, &mut y[i]);
                 }
-                finish.store(&mut y[..count], r, p * LANES, outputs, out);
+                finish.store(&mut y[..count], r, p * LANES, columns, out);
             }
         }
         finish.rows(out);
