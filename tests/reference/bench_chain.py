@@ -1,8 +1,8 @@
 """The whole chain of one utterance at true size: mien with bytes and Q4_0 beside transformers and PyTorch. Time of each stage and
 peak memory, with the language model and without; every run is a process of its own, and rivals run in turn.
 
-usage: bench_chain.py PATH/TO/fill.py MIEN MIEN_TRAIN TRUE_LLM SPEECH FACE FOLDER [--rounds N] [--threads N] [--tokens N]
-                                                                              (needs numpy, pillow, torch, safetensors, transformers)
+usage: bench_chain.py PATH/TO/fill.py MIEN MIEN_TRAIN TRUE_LLM SPEECH FACE FOLDER [--rounds N] [--threads N] [--tokens N] [--no-llm]
+                                                                              (needs numpy, opencv-python-headless, torch, safetensors, transformers)
 
 Weights are the formula's, so nothing is said about accuracy. What is built is kept in FOLDER (10 GB) and taken again.
 """
@@ -71,22 +71,30 @@ def llama(tokens):
     return model.eval()
 
 
-def faces(folder):
-    """The pictures' middle: faces are not looked for, which mien does in the same stage."""
-    import numpy as np
+def faces(folder, finder):
+    """The largest face of each picture, found by OpenCV's cascade."""
+    import cv2
     import torch
-    from PIL import Image
 
-    crops = [Image.open(path).crop((200, 40, 360, 200)).resize((224, 224)) for path in sorted((folder / "faces").iterdir())]
-    return torch.stack([torch.from_numpy(np.array(crop)).permute(2, 0, 1).float() / 255 for crop in crops])
+    crops = []
+    for path in sorted((folder / "faces").iterdir()):
+        picture = cv2.imread(str(path))
+        found = finder.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), minSize=(60, 60))
+        x, y, w, h = max(found, key=lambda box: box[2] * box[3])
+        crop = cv2.cvtColor(cv2.resize(picture[y : y + h, x : x + w], (224, 224)), cv2.COLOR_BGR2RGB)
+        crops.append(torch.from_numpy(crop).permute(2, 0, 1).float() / 255)
+    return torch.stack(crops)
 
 
 def child(folder, with_llm, threads, tokens, runs):
+    import cv2
     import numpy as np
     import torch
 
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     torch.manual_seed(1)
+    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     start = time.perf_counter()
     networks = load(folder)
     model = llama(tokens) if with_llm else None
@@ -103,7 +111,7 @@ def child(folder, with_llm, threads, tokens, runs):
             states = networks["wavlm"](waveform, output_hidden_states=True)
             audio, last = states.hidden_states[LAYER], states.last_hidden_state
             marks.append(time.perf_counter())
-            video = networks["manet"](faces(folder))[None]
+            video = networks["manet"](faces(folder, finder))[None]
             marks.append(time.perf_counter())
             text = torch.zeros(1, 1, 4096)
             if model is not None:
@@ -209,7 +217,7 @@ def main():
     keys = ("wavlm", "manet", "llm", "fusion", "utterance")
     print(f"{SECONDS} s of speech, {FACES} pictures, {tokens} generated tokens, {threads} threads; best of {rounds} rounds; seconds")
     print("| | load | WavLM | faces and MA-Net | projector and LLM | fusion | utterance | peak MiB |\n|" + "---|" * 8)
-    for with_llm in (False, True):
+    for with_llm in (False,) if "--no-llm" in sys.argv else (False, True):
         found = {"mien": [], "PyTorch": []}
         for _ in range(rounds):
             found["mien"].append(ours(mien, folder, with_llm, threads, tokens, 1 if with_llm else 5))

@@ -114,7 +114,7 @@ pub(crate) fn bench_chain(rest: &[String]) -> Result<()> {
     let [fill, more @ ..] = rest else { bail!("usage: cargo xtask bench-chain PATH/TO/fill.py [--rounds N]") };
     setup::run(Need::Tests)?;
     run(&cargo(), &["build", "--release", "--locked", "--workspace", "--bins"])?;
-    let python = python(&["numpy", "pillow", "torch", "safetensors", "transformers"])?;
+    let python = python(&["numpy", "opencv-python-headless<5", "torch", "safetensors", "transformers"])?;
     let program = |name: &str| target().join("release").join(name).display().to_string();
     let folder = target().join("bench-chain").display().to_string();
     let face = assets().join("astronaut.png").display().to_string();

@@ -101,6 +101,22 @@ impl LlmSection {
 }
 
 impl Manifest {
+    /// Main memory in bytes with the language model, whose context has `positions` and of whose layers `gpu_layers`, counted
+    /// from its end, lie on a card with memory of its own; none in a bundle without one. Layers and what is left of them, the
+    /// tokens' embedding, count as equally large.
+    #[must_use]
+    pub fn full_bytes(&self, positions: usize, gpu_layers: u32) -> Option<u64> {
+        let llm = self.llm.as_ref()?;
+        let whole = self.memory.with_context(llm, positions)?;
+        let file = self.files.iter().filter(|file| file.role == Role::Llm).map(|file| file.bytes);
+        let cache = llm.context_bytes(positions.min(llm.context_length) as u64);
+        let layers = llm.block_count as u64 + 1;
+        let there = layers.min(u64::from(gpu_layers));
+        let moved = (file.fold(0, u64::saturating_add) / (layers + 1)).saturating_mul(there)
+            + (cache / layers).saturating_mul(there);
+        Some(whole.saturating_sub(moved).max(self.memory.without_llm))
+    }
+
     /// Memory in bytes for voice alone. Where the manifest does not say it, an estimate from the files' sizes, with each
     /// network there twice: such bundles may have graphs of standard operators throughout.
     #[must_use]

@@ -203,6 +203,15 @@ fn what_a_part_needs_is_less_than_the_whole_and_grows_with_what_it_holds() {
     assert_eq!(at(2048) - at(1024), 1024 * 2 * 6 * 64 * 4);
     assert_eq!(at(1 << 20), at(llm.context_length));
 
+    // Layers on a card take their weights, keys and values along; the embedding stays, and so does all the rest.
+    let on_card = |layers| manifest.full_bytes(1024, layers).unwrap();
+    assert_eq!(on_card(0), needs[2]);
+    assert!((0..7).all(|layers| on_card(layers + 1) < on_card(layers)));
+    assert!(on_card(7) == on_card(1000) && on_card(7) > needs[1]);
+    let file: u64 = manifest.files.iter().filter(|file| file.role == Role::Llm).map(|file| file.bytes).sum();
+    let moved = file * 7 / 8 + 1024 * 2 * 6 * 64 * 4;
+    assert!((needs[2] - on_card(7)).abs_diff(moved) < 64, "{} and {moved}", needs[2] - on_card(7));
+
     // A fusion of the same size changes nothing, a larger one every need.
     assert_eq!(memory.with_fusion(1000, 1000), memory);
     let larger = memory.with_fusion(1000, 3000);

@@ -245,7 +245,7 @@ struct Serial {
 impl Serial {
     fn open(settings: &LiveBenchSettings<'_>, config: &Config) -> Result<(Self, Chosen)> {
         let bundle = choose(config.bundle.as_deref())?;
-        let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &config.wish())?;
+        let chosen = choose_here(bundle.bundle.manifest(), config.llm_use(), &config.wish())?;
         let Networks { facts, ear, optics, reader, fuser, .. } =
             Networks::open(&bundle.bundle, &config.scorer_settings(chosen.rung))?;
         let refuse = |path: &Path, reason: &str| RuntimeError::Unscorable { path: path.into(), reason: reason.into() };

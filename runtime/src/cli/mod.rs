@@ -110,7 +110,7 @@ impl RungArgs {
         json: bool,
     ) -> mien_runtime::Result<Rung> {
         let wish = Wish { setting: self.rung, llm, face };
-        let chosen = choose_here(manifest, engine.llm_context as usize, &wish)?;
+        let chosen = choose_here(manifest, engine.settings(Rung::Full).llm_use(), &wish)?;
         if let Some(warning) = chosen.warning() {
             output::warn(&warning, json);
         }

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::live::supervisor::DeviceLimits;
-use crate::rung::{Demand, Rung, RungSetting, Wish};
+use crate::rung::{Demand, LlmUse, Rung, RungSetting, Wish};
 use crate::scorer::{BundleFacts, ScorerSettings};
 use crate::speech::{DetectorKind, SegmentSettings};
 
@@ -289,6 +289,11 @@ impl Config {
             gpu_layers: self.llm.gpu_layers,
             rung,
         }
+    }
+
+    /// How the language model is to be run, as far as memory depends on it.
+    pub fn llm_use(&self) -> LlmUse {
+        LlmUse { context: self.llm.context as usize, gpu_layers: self.llm.gpu_layers }
     }
 }
 

@@ -12,7 +12,7 @@ const CHECK: &str = "memory";
 
 /// Which rung a session would begin on; none where it would not begin.
 pub(super) fn examine(manifest: &Manifest, config: &Config, add: &mut dyn FnMut(Finding)) -> Option<Rung> {
-    let needs = Needs::of(manifest, config.llm.context as usize);
+    let needs = Needs::of(manifest, config.llm_use());
     let mut wish = config.wish();
     // A language model that is wanted and is not there is a finding of its own.
     if needs.full.is_none() && wish.setting.rung().is_none() {

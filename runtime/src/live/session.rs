@@ -65,7 +65,7 @@ impl Live {
         let clock = SessionClock::start();
         let bundle = choose(config.bundle.as_deref())?;
         let wish = config.wish();
-        let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &wish)?;
+        let chosen = choose_here(bundle.bundle.manifest(), config.llm_use(), &wish)?;
         let rung = chosen.rung;
         let networks = Networks::open(&bundle.bundle, &config.scorer_settings(rung))?;
         drop(bundle);
@@ -284,7 +284,7 @@ impl Live {
         let work = move || {
             let loaded = choose(config.bundle.as_deref()).and_then(|bundle| {
                 // The bundle before is still held, so this one must fit beside it.
-                let chosen = choose_here(bundle.bundle.manifest(), config.llm.context as usize, &wish)?;
+                let chosen = choose_here(bundle.bundle.manifest(), config.llm_use(), &wish)?;
                 if let Some(warning) = chosen.warning() {
                     log::warn!("{warning}");
                 }

@@ -81,7 +81,7 @@ impl Replay {
             );
             return Err(RuntimeError::Recording { path: folder.to_owned(), reason });
         }
-        choose_here(&facts.manifest, settings.llm_context, &Wish::exactly(rung))?;
+        choose_here(&facts.manifest, settings.llm_use(), &Wish::exactly(rung))?;
         let Networks { facts, ear, optics, reader, fuser, .. } = Networks::open(&chosen.bundle, &settings)?;
         let hearing = Hearing::new(header.speech.segment(&facts));
         let eye = optics.map(eye).transpose()?;

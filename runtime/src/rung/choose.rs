@@ -64,6 +64,15 @@ impl Wish {
     }
 }
 
+/// How the language model is run, as far as main memory depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LlmUse {
+    /// Positions of its context.
+    pub context: usize,
+    /// Layers that lie on a GPU. Where that is one without memory of its own, loading looks at what is there once more.
+    pub gpu_layers: u32,
+}
+
 /// Memory in bytes that each rung of a bundle needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
@@ -78,12 +87,12 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// What `manifest` says, for a language model whose context has `llm_context` positions.
-    pub fn of(manifest: &Manifest, llm_context: usize) -> Self {
+    /// What `manifest` says of main memory, for a language model that is run so.
+    pub fn of(manifest: &Manifest, llm: LlmUse) -> Self {
         let memory = &manifest.memory;
         Self {
             bundle: manifest.name.clone(),
-            full: manifest.llm.as_ref().and_then(|llm| memory.with_context(llm, llm_context)),
+            full: manifest.full_bytes(llm.context, llm.gpu_layers),
             no_llm: memory.without_llm,
             audio_only: manifest.audio_only_bytes(),
         }
@@ -166,12 +175,12 @@ pub fn choose(needs: &Needs, available: Option<&Available>, wish: &Wish) -> Resu
     }
 }
 
-/// As [`choose`], for what this machine has now; `llm_context` is the positions of the language model's context.
+/// As [`choose`], for what this machine has now.
 ///
 /// # Errors
 /// As [`choose`].
-pub fn choose_here(manifest: &Manifest, llm_context: usize, wish: &Wish) -> Result<Chosen> {
-    let chosen = choose(&Needs::of(manifest, llm_context), Available::now().as_ref(), wish)?;
+pub fn choose_here(manifest: &Manifest, llm: LlmUse, wish: &Wish) -> Result<Chosen> {
+    let chosen = choose(&Needs::of(manifest, llm), Available::now().as_ref(), wish)?;
     if chosen.available.is_none() {
         log::info!(
             "rung {}: nobody says how much memory there is, {} MiB are needed",

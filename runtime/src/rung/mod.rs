@@ -12,7 +12,7 @@ use mien_models::bundle::Manifest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use choose::{Chosen, Demand, Needs, Wish, choose, choose_here};
+pub use choose::{Chosen, Demand, LlmUse, Needs, Wish, choose, choose_here};
 
 /// Which networks are loaded, the fewest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

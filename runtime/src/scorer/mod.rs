@@ -19,7 +19,7 @@ use mien_models::wavlm::WavlmFeatures;
 
 use crate::Result;
 use crate::record::{BundleMark, Latency, Record};
-use crate::rung::Rung;
+use crate::rung::{LlmUse, Rung};
 use crate::speech::SegmentSettings;
 
 pub use features::Features;
@@ -45,6 +45,13 @@ pub struct ScorerSettings {
     pub gpu_layers: u32,
     /// Which networks are loaded.
     pub rung: Rung,
+}
+
+impl ScorerSettings {
+    /// How the language model is run, as far as memory depends on it.
+    pub fn llm_use(&self) -> LlmUse {
+        LlmUse { context: self.llm_context, gpu_layers: self.gpu_layers }
+    }
 }
 
 /// One utterance to score.
