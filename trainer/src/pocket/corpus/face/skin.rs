@@ -83,8 +83,7 @@ impl<'a> Skin<'a> {
         let nostril = ((half - wide * 0.55) / 0.042).powi(2) + ((y - tip - 0.055) / 0.024).powi(2);
         colour = covered(colour, scaled(who.skin, 0.28), ramp(1.6, 0.5, nostril) * 0.9);
         if who.beard > 0.0 {
-            let chin =
-                ramp(0.44, 0.60, y + 0.5 * (half - 0.30).max(0.0) * 0.0) * ramp(0.06, 0.20, y - 0.28 + 0.4 * half);
+            let chin = ramp(0.44, 0.60, y) * ramp(0.06, 0.20, y - 0.28 + 0.4 * half);
             let lip = ((half / (who.mouth[0] * 1.2)).powi(2) + ((y - who.mouth_at) / 0.11).powi(2)).min(1.0);
             colour = covered(colour, scaled(who.hair, 0.9), who.beard * chin * (0.35 + 0.65 * lip));
         }
