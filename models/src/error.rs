@@ -117,7 +117,7 @@ pub enum ModelError {
         found: String,
     },
     /// Layers of the language model that are to run on a GPU do not, or cannot.
-    #[error("gpu_layers: {asked} layers of the language model are to run on a GPU, but {found}; {fix}")]
+    #[error("language model: gpu_layers is {asked}, but {found}; {fix}")]
     Gpu {
         /// Layers that were asked for; more than the model has mean all.
         asked: u32,

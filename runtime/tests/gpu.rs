@@ -80,7 +80,9 @@ fn without_a_gpu_no_layer_can_be_put_on_one() {
     let why = if GPU_BACKENDS.is_empty() { "built without a GPU backend" } else { "finds no GPU" };
     for command in [&["score", SPEECH, "--json"][..], &["bench", "--runs", "1", "--json"]] {
         let message = mien("", &[], &[command, &["--gpu-layers", "3"]].concat()).refusal();
-        assert!(message.contains("3 layers") && message.contains(why) && message.contains("set gpu_layers to 0"));
+        assert!(
+            message.contains("gpu_layers is 3") && message.contains(why) && message.contains("set gpu_layers to 0")
+        );
     }
     // Without language model there is nothing to put anywhere.
     let run = mien("", &[], &["score", SPEECH, "--json", "--no-llm", "--gpu-layers", "3"]);
@@ -147,5 +149,7 @@ fn a_gpu_whose_memory_is_too_small_is_refused() {
     let variables = [("GGML_VK_FORCE_MAX_BUFFER_SIZE", "4096")];
     let args = ["score", SPEECH, "--json", "--gpu-layers", "1000"];
     let message = mien(&device(), &variables, &args).refusal();
-    assert!(message.contains("1000 layers") && message.contains("alloc") && message.contains("fewer gpu_layers"));
+    assert!(
+        message.contains("gpu_layers is 1000") && message.contains("alloc") && message.contains("fewer gpu_layers")
+    );
 }

@@ -122,9 +122,9 @@ impl Landing {
         let stray = missed.map(|tensor| format!(" (first {tensor})")).unwrap_or_default();
         Err(ModelError::Gpu {
             asked,
-            found: format!("{self}{stray}"),
-            fix: "set gpu_layers to 0 for the processor alone, or use a model file whose element types this GPU computes \
-                  with (F16, Q4_0 and Q8_0 are the most common)"
+            found: format!("llama.cpp put {self}{stray}"),
+            fix: "use fewer gpu_layers, 0 for the processor alone, or a model file whose tensors this GPU takes (by element \
+                  type, such as F16, Q4_0 or Q8_0, and by size)"
                 .into(),
         })
     }
@@ -232,7 +232,7 @@ mod tests {
             told.starts_with("gpu_layers: 2 layers of the language model are to run on a GPU, but 1 of 3"),
             "{told}"
         );
-        assert!(told.contains("2 on the CPU (first blk.1.ffn_up.weight)") && told.contains("set gpu_layers to 0"));
+        assert!(told.contains("2 on the CPU (first blk.1.ffn_up.weight)") && told.contains("use fewer gpu_layers"));
     }
 
     #[test]

@@ -219,13 +219,14 @@ impl Taps {
                 seen.push(Sighting { tensor: name.into_owned(), gpu });
             }
         };
-        keep(node, false);
+        // Weights first: where they are elsewhere, results follow them.
         for &source in &node.src {
             // SAFETY: sources of a node are null or tensors that live as long as the node.
             if let Some(source) = unsafe { source.as_ref() } {
                 keep(source, true);
             }
         }
+        keep(node, false);
     }
 }
 

@@ -94,7 +94,7 @@ impl LlamaSettings {
             if needed > free {
                 let names: Vec<String> = devices.iter().map(ToString::to_string).collect();
                 let found = format!(
-                    "they need {} MiB for weights and {} MiB for cache and buffers there, and found is {}",
+                    "so many need {} MiB for weights and {} MiB for cache and buffers, found is {}",
                     mib(weights),
                     mib(working),
                     names.join(", ")

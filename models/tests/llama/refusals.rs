@@ -187,7 +187,10 @@ fn settings_beyond_model_or_machine_are_refused() {
         assert_eq!(gpu_devices(), []);
         for gpu_layers in [1, 99, u32::MAX] {
             let told = load(LlamaSettings { gpu_layers, ..good.clone() });
-            assert!(told.contains(&format!("{gpu_layers} layers")) && told.contains("without a GPU backend"), "{told}");
+            assert!(
+                told.contains(&format!("gpu_layers is {gpu_layers}")) && told.contains("without a GPU backend"),
+                "{told}"
+            );
         }
     }
 }
