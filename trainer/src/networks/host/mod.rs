@@ -28,7 +28,7 @@ use burn_flex::{Flex, FlexTensor, Layout};
 pub(super) use activation::{gelu, swiglu};
 pub(super) use batch_norm::{Moments, batch_norm};
 pub(super) use norm::{layer_norm, rms_norm};
-pub(super) use patches::{Square, largest, patches};
+pub(super) use patches::{Square, convolution, largest};
 pub(super) use rotary::{Rotation, rotate};
 pub(super) use softmax::{Visible, gated_softmax, softmax};
 pub(super) use windows::windows;

@@ -124,11 +124,27 @@ fn windows_are_those_of_the_library() {
 }
 
 #[test]
-fn patches_and_largest_numbers_are_those_of_the_library() {
-    let shape = [2, 9, 7, 3];
+fn convolutions_and_largest_numbers_are_those_of_the_library() {
+    // More pictures than are laid out at a time.
+    let shape = [60, 9, 7, 3];
     for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (7, 2, 3), (1, 2, 0), (7, 1, 3), (2, 2, 0)] {
         let square = Square { kernel, stride, padding };
-        compare("patches", &[&shape], |x| flat(patches(take(&x, 0, shape), square).0));
+        let weight = [5, 3, kernel, kernel];
+        compare("convolution", &[&shape, &weight], |x| {
+            flat(convolution(take(&x, 0, shape), take(&x, 1, weight), square).0)
+        });
         compare("largest", &[&shape], |x| flat(largest(take(&x, 0, shape), square)));
+        // The library's own convolution, whose pictures have channels first.
+        let device = Device::flex();
+        let (x, kernels) = (data(1, shape, &device, DType::F32), data(2, weight, &device, DType::F32));
+        let options = burn::tensor::ops::ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        let channels_first = x.clone().permute([0, 3, 1, 2]);
+        let expected =
+            burn::tensor::module::conv2d(channels_first, kernels.clone(), None, options).permute([0, 2, 3, 1]);
+        let (found, [rows, columns]) = convolution(x, kernels, square);
+        assert_eq!(expected.dims(), [60, rows, columns, 5]);
+        let [found, expected] = [found.flatten::<1>(0, 1), expected.flatten(0, 3)];
+        let apart = (found - expected).abs().max().try_into_scalar::<f64>().unwrap();
+        assert!(apart < 1e-4, "{apart:e}");
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use super::Norms;
 use crate::Result;
 use crate::networks::Parameters;
-use crate::networks::host::{Moments, Square, batch_norm, patches};
+use crate::networks::host::{Moments, Square, batch_norm, convolution};
 
 /// Of every normalisation.
 const EPSILON: f64 = 1e-5;
@@ -49,15 +49,15 @@ impl Pass<'_> {
         rectified: bool,
     ) -> Result<Tensor<4>> {
         let weight: Tensor<4> = self.parameters.get(&format!("{conv}.weight"))?;
-        let [outputs, inputs, kernel, _] = weight.dims();
+        let [outputs, inputs, ..] = weight.dims();
         let [n, height, width, _] = x.dims();
-        let alone = square.kernel == 1 && square.stride == 1;
-        let (rows, [rows_high, rows_wide]) = match alone {
-            true => (x.reshape([n * height * width, inputs]), [height, width]),
-            false => patches(x, square),
+        let (rows, [rows_high, rows_wide]) = if square.kernel == 1 && square.stride == 1 {
+            let matrix = weight.reshape([outputs, inputs]).transpose();
+            (x.reshape([n * height * width, inputs]).matmul(matrix), [height, width])
+        } else {
+            convolution(x, weight, square)
         };
-        let matrix = weight.permute([2, 3, 1, 0]).reshape([kernel * kernel * inputs, outputs]);
-        let y = self.norm(norm, rows.matmul(matrix), rectified)?;
+        let y = self.norm(norm, rows, rectified)?;
         Ok(y.reshape([n, rows_high, rows_wide, outputs]))
     }
 
