@@ -59,6 +59,8 @@ pub struct Request {
     pub placement: Placement,
     /// WavLM's block for the audio rows; none for the published one.
     pub audio_layer: Option<usize>,
+    /// What the language model is asked when it listens; none for the published prompt.
+    pub prompt: Option<String>,
     /// Imagination blocks, instead of what the file tells.
     pub mia: Option<Mia>,
     /// Their residual, instead of what the file tells.
@@ -121,7 +123,7 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
     networks.check(writer.folder(), tell)?;
     let quantised = match (&request.int8, kept) {
         (Some(int8), Some(kept)) => {
-            let manifest = manifest(&networks, None, &request.label, writer.files());
+            let manifest = manifest(&networks, None, request, writer.files());
             let plan = int8::Plan { networks: &networks, kept, int8, clips, manifest };
             Some(plan.measure(writer.folder(), out, tell)?)
         }
@@ -148,7 +150,7 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
             Some((llm, placed))
         }
     };
-    let manifest = manifest(&networks, llm.as_ref().map(|(llm, _)| llm), &request.label, writer.files());
+    let manifest = manifest(&networks, llm.as_ref().map(|(llm, _)| llm), request, writer.files());
     writer.finish(manifest)?;
     let made = Bundle::open(out)?;
     Ok(Built {
@@ -234,7 +236,12 @@ fn llm_terms(llm: &Llm, stated: &Stated) -> Terms {
     terms(Part::Llm, llm.vicuna_7b && llm.is_named_vicuna(), stated, &named(&llm.path))
 }
 
-fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, files: &[FileEntry]) -> Manifest {
+fn manifest(networks: &Networks, llm: Option<&Llm>, request: &Request, files: &[FileEntry]) -> Manifest {
+    let label = &request.label;
+    let mut method = MethodSection::published(networks.audio_layer);
+    if let Some(prompt) = &request.prompt {
+        method.prompt.clone_from(prompt);
+    }
     let created_by = concat!("mien-train ", env!("CARGO_PKG_VERSION"));
     let statement = label.statement.clone().unwrap_or_else(|| if label.trained { "" } else { UNVOUCHED }.into());
     let audio = AudioSection { sample_rate: 16_000, longest_utterance_s: 30.0 };
@@ -247,7 +254,7 @@ fn manifest(networks: &Networks, llm: Option<&Llm>, label: &Label, files: &[File
         trained: label.trained,
         statement,
         created_by: created_by.into(),
-        method: MethodSection::published(networks.audio_layer),
+        method,
         audio,
         face: FaceSection::default(),
         memory,

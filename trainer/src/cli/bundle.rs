@@ -152,6 +152,7 @@ impl Build {
                 Place::Outside => Placement::Outside,
             },
             audio_layer: self.audio_layer,
+            prompt: None,
             mia: self.mia.map(|mia| match mia {
                 Switch::On => Mia::On,
                 Switch::Off => Mia::Off,

@@ -14,6 +14,8 @@ mod label;
 mod output;
 mod planted;
 mod pocket;
+mod pocket_all;
+mod pocket_stage;
 mod protocol;
 mod quantize_gguf;
 mod report;

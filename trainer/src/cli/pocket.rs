@@ -8,6 +8,8 @@ use mien_trainer::pocket::corpus::{self, CorpusSettings, Whole, build};
 
 use super::import::Progress;
 use super::output::{self, shown};
+use super::pocket_all::{All, First};
+use super::pocket_stage::{Stage, Training};
 
 /// Make the pocket world: synthetic clips for trials of the whole method, not of people.
 #[derive(Debug, Args)]
@@ -20,6 +22,16 @@ pub(crate) struct Pocket {
 enum Command {
     Corpus(Corpus),
     Verify(Verify),
+    /// Train the small language model: the grammar's sentences, and to repeat what it hears.
+    Llama(Training),
+    /// Train the small WavLM: which words are said (CTC), and the mood of the voice.
+    Wavlm(Training),
+    /// Train the projector between both; the stages wavlm and llama must be finished.
+    Projector(Training),
+    /// Train the small MA-Net: the mood of faces.
+    Manet(Training),
+    Bundle(First),
+    All(All),
 }
 
 /// Make clips of spoken sentences (espeak-ng) and drawn faces, with a list that extract takes.
@@ -45,7 +57,8 @@ struct Verify {
     folder: PathBuf,
 }
 
-fn clips(text: &str) -> Result<[usize; 3], String> {
+/// Clips in all or of each split, as a user writes them.
+pub(crate) fn clips(text: &str) -> Result<[usize; 3], String> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
     let wrong = || format!("expected a whole number, or three for TRAIN,VALID,TEST, found {text:?}");
     match numbers.map_err(|_| wrong())?[..] {
@@ -60,6 +73,12 @@ impl Pocket {
         match self.command {
             Command::Corpus(command) => command.run(),
             Command::Verify(command) => command.run(),
+            Command::Llama(training) => training.run(Stage::Llama),
+            Command::Wavlm(training) => training.run(Stage::Wavlm),
+            Command::Projector(training) => training.run(Stage::Projector),
+            Command::Manet(training) => training.run(Stage::Manet),
+            Command::Bundle(command) => command.run(),
+            Command::All(command) => command.run(),
         }
     }
 }

@@ -5,18 +5,25 @@
 //! of the one before:
 //!
 //! 1. **[`corpus`]** (here): clips with sound, pictures, transcript and label; hidden valences for evaluation alone.
-//! 2. **Encoders.** WavLM-small learns to recognise the words (CTC over the letters of [`corpus::grammar::vocabulary`])
-//!    and with a second head the hidden prosody, so that its inner layers carry both; MA-Net-small learns the face's
-//!    hidden valence on the crops that the device's own finder makes. Of the train split alone.
-//! 3. **Language.** An SPM vocabulary over the grammar's words; llama-small learns the next word on sentences of
-//!    [`corpus::grammar::Sentence`] (as many as wanted, beyond those of the corpus) with the method's prompt, and to repeat a
-//!    transcript; written as GGUF by `mien_models::llama`.
-//! 4. **Projector.** From WavLM-small's last layer to llama-small's embeddings, with llama-small frozen and the transcript
-//!    as the target: text is then really simulated from sound.
-//! 5. **Bundle.** The four networks become a first bundle ([`crate::bundle_build`]), `mien-train extract` takes `list.csv`
+//! 2. **Language** ([`language`]): an SPM vocabulary whose tokens are the grammar's words; a llama learns sentences, as many
+//!    as wanted beyond those of the corpus, and to repeat what it is given as rows before the method's prompt; written as
+//!    GGUF by `mien_models::llama`.
+//! 3. **Encoders.** WavLM ([`hearing`]) learns to recognise the words (CTC) and beside them the hidden valence of the voice,
+//!    so that its inner layers carry both; MA-Net ([`seeing`]) learns the face's hidden valence on the crops that the
+//!    device's own finder makes. Of the train split alone.
+//! 4. **Projector** ([`projection`]): from WavLM's last layer to the llama's embeddings, both as they are, with the
+//!    transcript as the target: text is then really simulated from sound.
+//! 5. **Bundle.** The four networks become a first bundle ([`first`]), `mien-train extract` takes `list.csv`
 //!    through it, and import, train, evaluate and export are those of any corpus. At most 12 MB with all of them.
 //!
 //! What a stage may see: `list.csv` and the clips always, `hidden.csv` for the train split where a target above says so,
-//! the test split for evaluation alone.
+//! the valid split for measures while training, the test split for evaluation alone. [`stage`] has what all stages share.
 
+pub mod clips;
 pub mod corpus;
+pub mod first;
+pub mod hearing;
+pub mod language;
+pub mod projection;
+pub mod seeing;
+pub mod stage;

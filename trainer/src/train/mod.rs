@@ -31,7 +31,7 @@ pub use run::{Outcome, WEIGHTS as WEIGHTS_FILE};
 pub use schedule::Schedule;
 pub(crate) use seeds::mean_and_deviation;
 pub use seeds::{RESULT as RESULT_FILE, SeedResult, Summary, result, resume, saved, seed_folder, train};
-pub use stage::{Loss, Plan, Stage, train_stage};
+pub use stage::{Loss, Plan, Stage, train_stage, train_stage_until};
 pub use stages::{Faces, LlamaStage, ManetStage, ProjectorStage, RecogniserStage, Spoken};
 pub use state::{Best, Errors, State, VERSION as CHECKPOINT_VERSION};
 pub(crate) use step::numbers;

@@ -113,7 +113,7 @@ impl Kept for Progress {
 
 /// Trains `stage` as `plan` says, from the newest checkpoint in `folder`, else from the values that it has; the last step
 /// leaves a checkpoint too. `batch` gives the batch of a step, counted from 0, and must give the same for the same
-/// number; `done` hears of every step's number and loss.
+/// number; `done` hears of every step's number and loss, before the step's checkpoint is written.
 ///
 /// # Errors
 /// Setting; what `batch` and the stage raise; NotFinite for a loss or gradient that is no number, and then nothing has
@@ -125,17 +125,34 @@ pub fn train_stage<S: Stage>(
     batch: &mut dyn FnMut(u64) -> Result<S::Batch>,
     done: &mut dyn FnMut(u64, f64),
 ) -> Result<()> {
+    train_stage_until(stage, plan, folder, plan.ramp.steps, batch, done).map(|_| ())
+}
+
+/// As [`train_stage`], but ends when `until` steps are taken in all: how many were. With 0 the stage takes the newest
+/// checkpoint's values and learns nothing. A run in several stretches ends in the bits of one in a single stretch.
+///
+/// # Errors
+/// As [`train_stage`].
+pub fn train_stage_until<S: Stage>(
+    stage: &mut S,
+    plan: &Plan,
+    folder: &Path,
+    until: u64,
+    batch: &mut dyn FnMut(u64) -> Result<S::Batch>,
+    done: &mut dyn FnMut(u64, f64),
+) -> Result<u64> {
     plan.validate()?;
+    let until = until.min(plan.ramp.steps);
     let mut student = Student::new(stage, plan, folder)?;
-    while student.step < plan.ramp.steps {
+    while student.step < until {
         let step = student.step;
         let loss = student.step(&batch(step)?)?;
-        if student.step.is_multiple_of(plan.checkpoint_every) || student.step == plan.ramp.steps {
+        done(step, loss);
+        if student.step.is_multiple_of(plan.checkpoint_every) || student.step == until {
             student.checkpoint(folder)?;
         }
-        done(step, loss);
     }
-    Ok(())
+    Ok(student.step)
 }
 
 /// A stage in training.

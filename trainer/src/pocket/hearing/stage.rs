@@ -1,0 +1,92 @@
+//! WavLM's step: the words that are said, and the mood of the voice.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::STAGE;
+use crate::Result;
+use crate::networks::objective::ctc;
+use crate::networks::{Parameters, Recogniser};
+use crate::train::{Loss, Stage};
+
+/// Weight of the valence's squared error beside the words' loss, which is of the order of 1 for each word.
+const VALENCE_WEIGHT: f64 = 0.3;
+
+/// A clip as this stage takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// 320 T + 80 samples, as `mien_models::wavlm::waveform::prepare` makes them.
+    pub waveform: Arc<[f32]>,
+    /// Labels of its words.
+    pub words: Vec<u32>,
+    /// Hidden valence of the voice.
+    pub valence: f64,
+}
+
+impl Heard {
+    /// T: frames of 20 ms.
+    pub fn frames(&self) -> usize {
+        self.waveform.len() / 320
+    }
+}
+
+/// WavLM with scores of words and a valence by frame.
+pub struct HearingStage {
+    /// What learns. Its last choice is no label but the valence.
+    pub recogniser: Recogniser,
+}
+
+/// What is made of B clips of at most T frames.
+pub(super) struct Scores {
+    /// [B T, labels], blank first.
+    pub(super) words: Tensor<2>,
+    /// [B, 1]: valence of the voice.
+    pub(super) valence: Tensor<2>,
+    /// Frames of each clip.
+    pub(super) frames: Vec<usize>,
+}
+
+impl HearingStage {
+    pub(super) fn scores(&self, clips: &[Heard]) -> Result<Scores> {
+        let waveforms: Vec<&[f32]> = clips.iter().map(|clip| &*clip.waveform).collect();
+        let (scores, frames) = self.recogniser.scores(&waveforms)?;
+        let [rows, choices] = scores.dims();
+        let words = scores.clone().narrow(1, 0, choices - 1);
+        let longest = rows / clips.len().max(1);
+        let by_frame: Tensor<2> = scores.narrow(1, choices - 1, 1).reshape([clips.len(), longest]);
+        let share = |&frames: &usize| (0..longest).map(move |t| if t < frames { 1.0 / frames as f32 } else { 0.0 });
+        let shares: Vec<f32> = frames.iter().flat_map(share).collect();
+        let shares = self.constant(shares, [clips.len(), longest]);
+        Ok(Scores { words, valence: (by_frame * shares).sum_dim(1), frames })
+    }
+
+    fn constant(&self, values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
+        let parameters = self.recogniser.parameters();
+        Tensor::from_data(TensorData::new(values, shape), (parameters.device(), parameters.dtype()))
+    }
+}
+
+impl Stage for HearingStage {
+    type Batch = Vec<Heard>;
+
+    fn name(&self) -> &'static str {
+        STAGE
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.recogniser.parameters()
+    }
+
+    fn replace(&mut self, parameters: Parameters) {
+        self.recogniser = self.recogniser.clone().with_parameters(parameters);
+    }
+
+    fn loss(&self, batch: &Self::Batch) -> Result<Loss> {
+        let Scores { words, valence, frames } = self.scores(batch)?;
+        let targets: Vec<Vec<u32>> = batch.iter().map(|clip| clip.words.clone()).collect();
+        let felt = self.constant(batch.iter().map(|clip| clip.valence as f32).collect(), [batch.len(), 1]);
+        let apart = (valence - felt).square().mean();
+        Ok(Loss::from(ctc(words, &frames, &targets)? + apart.mul_scalar(VALENCE_WEIGHT)))
+    }
+}

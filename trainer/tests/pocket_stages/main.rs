@@ -1,0 +1,10 @@
+//! The stages of the pocket world on a corpus of a few clips: they learn, can be killed, refuse what was changed, and what
+//! they write runs on the device.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod device;
+mod first;
+mod killed;
+mod learned;
+mod material;
+mod refused;
