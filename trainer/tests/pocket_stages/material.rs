@@ -45,7 +45,7 @@ pub(crate) fn copied(to: &Path) {
 }
 
 fn pace(steps: u64, batch: usize, rate: f64) -> Pace {
-    Pace { seed: 3, steps, batch, rate, warmup: 4, measure_every: 10 }
+    Pace { seed: 3, steps, batch, rate, warmup: 4, measure_every: 10, checkpoint_every: 4 }
 }
 
 pub(crate) fn language() -> LanguageSettings {

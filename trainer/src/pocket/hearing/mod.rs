@@ -67,7 +67,7 @@ pub fn train(
     let valid: Vec<&Clip> = clips.of(Split::Valid).into_iter().take(settings.measured).collect();
     let valid = heard(&valid, &labels, tell)?;
     let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.iter().map(Heard::frames));
-    let valid = Course { folder: &folder, plan: &plan, tell }.run(
+    let valid = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell }.run(
         &mut stage,
         &mut |step| Ok(order.batch(step).iter().filter_map(|&clip| train.get(clip).cloned()).collect()),
         &mut |stage| measure::measure(stage, &valid),

@@ -37,7 +37,15 @@ impl Default for HearingSettings {
                 layer_norm_eps: 1e-5,
             },
             measured: 160,
-            pace: Pace { seed: 1, steps: 7500, batch: 8, rate: 1e-3, warmup: 400, measure_every: 375 },
+            pace: Pace {
+                seed: 1,
+                steps: 7500,
+                batch: 8,
+                rate: 1e-3,
+                warmup: 400,
+                measure_every: 375,
+                checkpoint_every: 25,
+            },
         }
     }
 }

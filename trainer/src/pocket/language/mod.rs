@@ -67,7 +67,7 @@ pub fn train(
     let weights = Llama::initial(&config, settings.pace.seed)?;
     let llama = Llama::new(&config, &weights, Mode::Learns, &device.clone().autodiff(), DType::F32)?;
     let exercises = Exercises::new(&vocabulary, &clips, settings)?;
-    let course = Course { folder: &folder, plan: &plan, tell };
+    let course = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell };
     let mut stage = LanguageStage { llama };
     let held_out = measure::HeldOut::new(&exercises, &clips.of(Split::Valid), settings);
     let valid = course.run(&mut stage, &mut |step| Ok(exercises.batch(step, settings.pace.batch)), &mut |stage| {

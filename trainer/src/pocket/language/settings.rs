@@ -35,7 +35,15 @@ impl Default for LanguageSettings {
             layers: 4,
             heads: 4,
             measured: 64,
-            pace: Pace { seed: 1, steps: 4000, batch: 32, rate: 2e-3, warmup: 200, measure_every: 250 },
+            pace: Pace {
+                seed: 1,
+                steps: 4000,
+                batch: 32,
+                rate: 2e-3,
+                warmup: 200,
+                measure_every: 250,
+                checkpoint_every: 25,
+            },
         }
     }
 }

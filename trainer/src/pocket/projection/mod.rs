@@ -88,7 +88,7 @@ pub fn train(
     };
     let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.0.iter().map(Vec::len));
     let prompt = vocabulary.prompt();
-    let valid = Course { folder: &folder, plan: &plan, tell }.run(
+    let valid = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell }.run(
         &mut stage,
         &mut |step| {
             let clips = order.batch(step);

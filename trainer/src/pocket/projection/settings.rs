@@ -32,7 +32,15 @@ impl Default for ProjectionSettings {
             k: 5,
             hidden: 256,
             measured: 100,
-            pace: Pace { seed: 1, steps: 3000, batch: 16, rate: 1e-3, warmup: 100, measure_every: 250 },
+            pace: Pace {
+                seed: 1,
+                steps: 3000,
+                batch: 16,
+                rate: 1e-3,
+                warmup: 100,
+                measure_every: 250,
+                checkpoint_every: 25,
+            },
         }
     }
 }

@@ -61,7 +61,7 @@ pub fn train(
         return Err(TrainerError::Pocket { path: corpus.to_owned(), reason });
     }
     let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.iter().map(|_| 1));
-    let valid = Course { folder: &folder, plan: &plan, tell }.run(
+    let valid = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell }.run(
         &mut stage,
         &mut |step| {
             let faces: Vec<&crops::Seen> = order.batch(step).iter().filter_map(|&face| train.get(face)).collect();

@@ -23,7 +23,15 @@ impl Default for SeeingSettings {
             width: 8,
             pictures: 3,
             measured: 100,
-            pace: Pace { seed: 1, steps: 4000, batch: 16, rate: 1e-3, warmup: 200, measure_every: 250 },
+            pace: Pace {
+                seed: 1,
+                steps: 4000,
+                batch: 16,
+                rate: 1e-3,
+                warmup: 200,
+                measure_every: 250,
+                checkpoint_every: 25,
+            },
         }
     }
 }

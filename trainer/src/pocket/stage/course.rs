@@ -9,6 +9,8 @@ use crate::{Result, TrainerError};
 pub(in crate::pocket) struct Course<'a> {
     pub(in crate::pocket) folder: &'a StageFolder,
     pub(in crate::pocket) plan: &'a Plan,
+    /// Steps between two measures.
+    pub(in crate::pocket) measure_every: u64,
     pub(in crate::pocket) tell: Tell<'a>,
 }
 
@@ -24,7 +26,7 @@ impl Course<'_> {
         batch: &mut dyn FnMut(u64) -> Result<S::Batch>,
         measure: &mut dyn FnMut(&S) -> Result<Measures>,
     ) -> Result<Measures> {
-        let (name, steps, every) = (stage.name(), self.plan.ramp.steps, self.plan.checkpoint_every);
+        let (name, steps, every) = (stage.name(), self.plan.ramp.steps, self.measure_every.max(1));
         let checkpoints = self.folder.checkpoints();
         self.folder.open_up()?;
         let mut step = train_stage_until(stage, self.plan, &checkpoints, 0, batch, &mut |_, _| ())?;
@@ -32,7 +34,8 @@ impl Course<'_> {
         let mut loss = None;
         loop {
             // A training that was killed between a checkpoint and its measure lacks the measure.
-            if step > 0 && log.measured(step).is_none() {
+            let due = step > 0 && (step.is_multiple_of(every) || step == steps);
+            if due && log.measured(step).is_none() {
                 let valid = measure(&*stage)?;
                 log.add(Line { stage: name.to_owned(), step, loss: None, valid: Some(valid.clone()) })?;
                 log.sync()?;
@@ -48,7 +51,8 @@ impl Course<'_> {
                 let step = before + 1;
                 let line = Line { stage: name.to_owned(), step, loss: Some(loss), valid: None };
                 // Before the checkpoint that a killed training goes on from.
-                let written = log.add(line).and_then(|()| if step == until { log.sync() } else { Ok(()) });
+                let kept = step == until || step.is_multiple_of(self.plan.checkpoint_every);
+                let written = log.add(line).and_then(|()| if kept { log.sync() } else { Ok(()) });
                 failed = failed.take().or(written.err());
                 (sum, taken) = (sum + loss, taken + 1);
                 (self.tell)(Told::Step { stage: name, step, steps, loss });

@@ -27,6 +27,8 @@ pub struct Pace {
     pub warmup: u64,
     /// Steps between two measures of the validation split; each leaves a checkpoint.
     pub measure_every: u64,
+    /// Steps between two checkpoints: what a stop costs at most.
+    pub checkpoint_every: u64,
 }
 
 impl Pace {
@@ -38,11 +40,14 @@ impl Pace {
         if self.batch == 0 {
             return Err(TrainerError::setting("batch", "expected at least 1, found 0"));
         }
+        if self.measure_every == 0 {
+            return Err(TrainerError::setting("measure_every", "expected at least 1 step, found 0"));
+        }
         let plan = Plan {
             optimiser: Optimiser { rate: self.rate, weight_decay: 0.0, ..Optimiser::default() },
             ramp: Ramp { warmup: self.warmup.min(self.steps), steps: self.steps, floor: FLOOR },
             longest_gradient: LONGEST_GRADIENT,
-            checkpoint_every: self.measure_every,
+            checkpoint_every: self.checkpoint_every,
             digest: digest.to_string(),
         };
         plan.validate()?;
