@@ -2,6 +2,7 @@
 
 use mien_models::bundle::Bundle;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
+use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{Scorer, ScorerSettings};
 use mien_trainer::data::Split;
 use mien_trainer::pocket::clips::Clips;
@@ -18,7 +19,7 @@ fn the_first_bundle_hears_sees_and_writes() {
     assert!(manifest.statement.starts_with(STATEMENT) && !manifest.trained, "{}", manifest.statement);
     assert_eq!(manifest.method.prompt, PROMPT);
     let bundle = Bundle::open(&built.folder).unwrap();
-    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, with_llm: true };
+    let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, rung: Rung::Full };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();
     let clips = Clips::open(corpus()).unwrap();
     let path = &clips.of(Split::Test)[0].path;
