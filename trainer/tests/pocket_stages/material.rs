@@ -13,7 +13,7 @@ use mien_trainer::pocket::hearing::{self, HearingSettings};
 use mien_trainer::pocket::language::{self, LanguageSettings};
 use mien_trainer::pocket::projection::{self, ProjectionSettings};
 use mien_trainer::pocket::seeing::{self, SeeingSettings};
-use mien_trainer::pocket::stage::{Finished, Pace, Told};
+use mien_trainer::pocket::stage::{Finished, Measures, Pace, Told};
 use tempfile::TempDir;
 
 /// A corpus of twelve clips that no test changes.
@@ -123,7 +123,7 @@ pub(crate) fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Losses and measures in a stage's log, by step.
-pub(crate) fn log(out: &Path, stage: &str) -> (Vec<f64>, Vec<(u64, BTreeMap<String, f64>)>) {
+pub(crate) fn log(out: &Path, stage: &str) -> (Vec<f64>, Vec<(u64, Measures)>) {
     let text = fs::read_to_string(out.join(stage).join("log.jsonl")).unwrap();
     let (mut losses, mut measures) = (Vec::new(), Vec::new());
     for line in text.lines() {
