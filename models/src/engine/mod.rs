@@ -17,4 +17,4 @@ pub use graph::{LoadedGraph, PreparedGraph};
 pub use mien_kernel::Isa;
 pub use profile::OperatorTime;
 pub use session::{Input, Session};
-pub use threads::set_threads;
+pub use threads::{on_one_thread, set_threads};

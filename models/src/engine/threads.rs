@@ -1,6 +1,6 @@
 //! How many threads a graph's matrix products may use.
 
-use tract_linalg::multithread::{Executor, set_default_executor};
+use tract_linalg::multithread::{Executor, multithread_tract_scope, set_default_executor};
 
 /// Sets the number of threads for all sessions of this process; 1 runs in the caller's thread.
 ///
@@ -8,4 +8,9 @@ use tract_linalg::multithread::{Executor, set_default_executor};
 pub fn set_threads(threads: usize) {
     let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
     set_default_executor(executor);
+}
+
+/// Does `work` with matrix products on the calling thread alone, whatever [`set_threads`] says.
+pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
+    multithread_tract_scope(Executor::SingleThread, work)
 }

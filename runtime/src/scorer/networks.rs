@@ -83,7 +83,7 @@ impl Networks {
         let ear = Ear::open(bundle)?;
         timed("wavlm", start);
         let start = Instant::now();
-        let optics = if rung.has_face() { Some(Optics::open(bundle)?) } else { None };
+        let optics = if rung.has_face() { Some(Optics::open(bundle, settings.threads)?) } else { None };
         if optics.is_some() {
             timed("manet", start);
         }

@@ -1,36 +1,42 @@
 //! Seeing: pictures to face rows.
 
 use std::panic::resume_unwind;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
 use mien_capture::{Frames, RgbFrame};
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, FaceSection, Role};
+use mien_models::engine::on_one_thread;
 use mien_models::face::{CropSettings, FaceBox, FaceFinder, FaceTracker, crop_face};
 use mien_models::manet::Manet;
 use mien_models::tensor::Tensor;
 
 use crate::{Result, RuntimeError};
 
-/// Crops that wait while one becomes a row.
+/// Crops that wait while others become rows.
 const AHEAD: usize = 2;
+/// Most faces of a clip that become rows at once: each needs memory of its own.
+const AT_ONCE: usize = 4;
 
 /// What an eye is made of. A detector belongs to the thread that makes it, so an eye is put together there.
 pub(crate) struct Optics {
     detector: Vec<u8>,
     face: FaceSection,
     manet: Manet,
+    threads: usize,
 }
 
 impl Optics {
-    pub(super) fn open(bundle: &Bundle) -> Result<Self> {
+    /// The networks for faces of a verified bundle, for `threads` threads.
+    pub(super) fn open(bundle: &Bundle, threads: usize) -> Result<Self> {
         let manifest = bundle.manifest();
         let open = || {
             let detector = bundle.path(Role::FaceDetector)?;
             let detector = std::fs::read(&detector).map_err(|e| ModelError::io(detector, "read", e))?;
             let manet = Manet::load(&bundle.path(Role::Manet)?, &manifest.manet)?;
-            Ok(Self { detector, face: manifest.face, manet })
+            Ok(Self { detector, face: manifest.face, manet, threads })
         };
         open().map_err(RuntimeError::Bundle)
     }
@@ -47,11 +53,15 @@ pub(crate) struct Eye {
     tracker: FaceTracker,
     crop: CropSettings,
     manet: Manet,
+    /// The same network for other threads, made when a clip first needs them.
+    others: Vec<Manet>,
+    threads: usize,
 }
 
 impl Eye {
     pub(super) fn new(optics: Optics, tracker: FaceTracker) -> Self {
-        Self { tracker, crop: optics.face.crop, manet: optics.manet }
+        let Optics { face, manet, threads, .. } = optics;
+        Self { tracker, crop: face.crop, manet, others: Vec::new(), threads }
     }
 
     /// The face that counts in the next picture, and its crop [3, 224, 224].
@@ -69,29 +79,38 @@ impl Eye {
         self.manet.config().embedding()
     }
 
-    /// Face rows [frames with a face, width] in the order of time. While one crop becomes its row, the face in the next
-    /// picture is looked for; no more than [`AHEAD`] crops wait, so memory does not grow with the clip.
+    /// Face rows [frames with a face, width] in the order of time. While crops become rows, each on one thread, the face in the
+    /// next picture is looked for; no more than [`AHEAD`] crops wait, so memory does not grow with the clip.
     pub(super) fn see(&mut self, frames: Frames<'_>) -> Result<Tensor> {
         self.tracker.reset();
+        while self.others.len() + 1 < self.threads.min(AT_ONCE) {
+            self.others.push(self.manet.fork().map_err(RuntimeError::stage("MA-Net"))?);
+        }
         let width = self.width();
-        let Self { tracker, crop: settings, manet } = self;
+        let Self { tracker, crop: settings, manet, others, .. } = self;
         let (crops, waiting) = sync_channel(AHEAD);
-        let data = std::thread::scope(|scope| {
-            let rows = move || -> Result<Vec<f32>> {
-                let mut data = Vec::new();
-                for crop in waiting {
-                    data.extend(embed(manet, crop)?);
-                }
-                Ok(data)
-            };
+        // Only the threads that take crops hold it, so that nothing is handed on once all of them have ended.
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut rows = std::thread::scope(|scope| {
             let thread = |source| RuntimeError::Thread { name: "face row", source };
-            let embedding = Builder::new().name("face rows".into()).spawn_scoped(scope, rows).map_err(thread)?;
+            let mut embedding = Vec::new();
+            for manet in std::iter::once(manet).chain(others) {
+                let waiting = Arc::clone(&waiting);
+                let work = move || embed_waiting(manet, &waiting);
+                embedding.push(Builder::new().name("face rows".into()).spawn_scoped(scope, work).map_err(thread)?);
+            }
+            drop(waiting);
             let looked = look_for_faces(frames, tracker, settings, crops);
-            // A panic there ends this thread as it would have ended it here.
-            let data = embedding.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-            looked.map(|()| data)
+            let mut rows = Vec::new();
+            for thread in embedding {
+                // A panic there ends this thread as it would have ended it here.
+                rows.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            looked.map(|()| rows)
         })?;
-        let count = data.len() / width.max(1);
+        rows.sort_unstable_by_key(|(index, _)| *index);
+        let count = rows.len();
+        let data = rows.into_iter().flat_map(|(_, row)| row).collect();
         Tensor::new([count, width], data).map_err(RuntimeError::stage("MA-Net"))
     }
 
@@ -118,20 +137,32 @@ fn face_in(tracker: &mut FaceTracker, settings: &CropSettings, frame: &RgbFrame)
     Ok(Some((face, crop)))
 }
 
-/// Hands on the crop of each picture with a face, until nobody takes them any more.
+/// Hands on the crop of each picture with a face and its number among them, until nobody takes them any more.
 fn look_for_faces(
     frames: Frames<'_>,
     tracker: &mut FaceTracker,
     settings: &CropSettings,
-    crops: SyncSender<Tensor>,
+    crops: SyncSender<(usize, Tensor)>,
 ) -> Result<()> {
+    let mut count = 0;
     for frame in frames {
         let Some((_, crop)) = face_in(tracker, settings, &frame?)? else { continue };
-        if crops.send(crop).is_err() {
+        if crops.send((count, crop)).is_err() {
             break;
         }
+        count += 1;
     }
     Ok(())
+}
+
+/// The rows of the crops that this thread gets hold of, with their numbers.
+fn embed_waiting(manet: &mut Manet, waiting: &Mutex<Receiver<(usize, Tensor)>>) -> Result<Vec<(usize, Vec<f32>)>> {
+    let mut rows = Vec::new();
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((index, crop)) = next else { return Ok(rows) };
+        rows.push((index, on_one_thread(|| embed(manet, crop))?));
+    }
 }
 
 fn embed(manet: &mut Manet, crop: Tensor) -> Result<Vec<f32>> {
