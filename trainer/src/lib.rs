@@ -24,5 +24,6 @@ pub mod objective;
 pub mod pocket;
 pub mod report;
 pub mod train;
+mod versioned;
 
 pub use error::{Result, TrainerError};

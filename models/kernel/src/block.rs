@@ -55,9 +55,11 @@ where
         let rows = self.lines.count();
         assert_eq!(out.len(), rows * outputs, "the product's size");
         self.finish.check(rows, outputs);
-        let panels = outputs.div_ceil(LANES);
         if rows == 0 {
-        } else if 4 * rows <= outputs && (2..=panels).contains(&threads()) && self.finish.norm.is_none() {
+            return;
+        }
+        let panels = outputs.div_ceil(LANES);
+        if 4 * rows <= outputs && (2..=panels).contains(&threads()) && self.finish.norm.is_none() {
             self.run_columns(panels.div_ceil(threads()) * LANES, rows, outputs, out, isa);
         } else {
             let columns = Columns::all(outputs);

@@ -293,7 +293,7 @@ impl Config {
 
     /// How the language model is to be run, as far as memory depends on it.
     pub fn llm_use(&self) -> LlmUse {
-        LlmUse { context: self.llm.context as usize, gpu_layers: self.llm.gpu_layers }
+        self.scorer_settings(Rung::Full).llm_use()
     }
 }
 

@@ -172,7 +172,7 @@ impl Scorer {
     /// Face rows of the utterance's pictures; none without pictures, or without networks for faces.
     fn see(&mut self, utterance: &Utterance<'_>) -> Result<Tensor> {
         match (&mut self.eye, utterance.pictures) {
-            (Some(eye), Some((pictures, span))) => eye.see(pictures.within(span)),
+            (Some(eye), Some((pictures, span))) => eye.see(pictures.within(span), pictures.count()),
             _ => Ok(Tensor::zeros([0, self.facts.manifest.manet.embedding()])),
         }
     }

@@ -81,9 +81,11 @@ impl Eye {
 
     /// Face rows [frames with a face, width] in the order of time. While crops become rows, each on one thread, the face in the
     /// next picture is looked for; no more than [`AHEAD`] crops wait, so memory does not grow with the clip.
-    pub(super) fn see(&mut self, frames: Frames<'_>) -> Result<Tensor> {
+    /// Of `pictures` at most; a single one is worked on by all threads.
+    pub(super) fn see(&mut self, frames: Frames<'_>, pictures: usize) -> Result<Tensor> {
         self.tracker.reset();
-        while self.others.len() + 1 < self.threads.min(AT_ONCE) {
+        let at_once = self.threads.min(AT_ONCE).min(pictures).max(1);
+        while self.others.len() + 1 < at_once {
             self.others.push(self.manet.fork().map_err(RuntimeError::stage("MA-Net"))?);
         }
         let width = self.width();
@@ -94,9 +96,12 @@ impl Eye {
         let mut rows = std::thread::scope(|scope| {
             let thread = |source| RuntimeError::Thread { name: "face row", source };
             let mut embedding = Vec::new();
-            for manet in std::iter::once(manet).chain(others) {
+            for manet in std::iter::once(manet).chain(others).take(at_once) {
                 let waiting = Arc::clone(&waiting);
-                let work = move || embed_waiting(manet, &waiting);
+                let work = move || match at_once {
+                    1 => embed_waiting(manet, &waiting),
+                    _ => on_one_thread(|| embed_waiting(manet, &waiting)),
+                };
                 embedding.push(Builder::new().name("face rows".into()).spawn_scoped(scope, work).map_err(thread)?);
             }
             drop(waiting);
@@ -161,7 +166,7 @@ fn embed_waiting(manet: &mut Manet, waiting: &Mutex<Receiver<(usize, Tensor)>>) 
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((index, crop)) = next else { return Ok(rows) };
-        rows.push((index, on_one_thread(|| embed(manet, crop))?));
+        rows.push((index, embed(manet, crop)?));
     }
 }
 

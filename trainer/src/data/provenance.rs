@@ -8,14 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::Modality;
 use super::store::RowType;
+use crate::versioned::{self, Kind};
 use crate::{Result, TrainerError, changed};
 
 /// The file's name in the root of the layout.
 pub const FILE: &str = "extraction.toml";
 /// Version of the file's keys; any change of them raises it.
 pub const SCHEMA: u32 = 1;
-/// Longest file that is read.
-const LONGEST: u64 = 1 << 20;
+const KIND: Kind = Kind {
+    schema: SCHEMA,
+    longest: 1 << 20,
+    foreign: "is this a folder of `mien-train extract`?",
+    outdated: "go on with the program that began it",
+};
 
 /// Everything that rows depend on besides the clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,27 +56,7 @@ impl Provenance {
     /// Io; Extraction for a file of another version or that is none.
     pub fn read(root: &Path) -> Result<Option<Self>> {
         let path = root.join(FILE);
-        let failed = |e| TrainerError::io(&path, "read", e);
-        let refuse = |reason: String| TrainerError::Extraction { path: path.clone(), reason };
-        match std::fs::metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed(e)),
-            Ok(found) if !found.is_file() || found.len() > LONGEST => {
-                return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-            }
-            Ok(_) => {}
-        }
-        let text = std::fs::read_to_string(&path).map_err(failed)?;
-        let reason = |e: toml::de::Error| {
-            refuse(format!("{}; is this a folder of `mien-train extract`?", e.message().replace('\n', " ")))
-        };
-        let Version { schema } = toml::from_str(&text).map_err(reason)?;
-        if schema != SCHEMA {
-            return Err(refuse(format!(
-                "it has schema {schema}, this program reads {SCHEMA}; go on with the program that began it"
-            )));
-        }
-        toml::from_str(&text).map(Some).map_err(reason)
+        versioned::read(&path, &KIND, |reason| TrainerError::Extraction { path: path.clone(), reason })
     }
 
     /// The file's text.
@@ -105,10 +90,4 @@ impl Provenance {
         };
         format!("rows extracted by {} with the bundle {name} (sha256 {digest}){said}", self.created_by)
     }
-}
-
-/// The key that every version has.
-#[derive(Deserialize)]
-struct Version {
-    schema: u32,
 }

@@ -1,4 +1,5 @@
-//! Without special instructions.
+//! Without special instructions: what the others are held against. Where nothing is faster than this, `f32` is, so no
+//! product runs it.
 
 use super::{HalfTile, half, inputs};
 use crate::float::{LANES, Tile};

@@ -9,6 +9,7 @@ use super::face::SIDE;
 use super::label::{CONTRADICTED, CONTRADICTING, WEIGHTS};
 use super::speech::espeak::Espeak;
 use super::speech::sound::RATE;
+use crate::versioned::{self, Kind};
 use crate::{Result, TrainerError};
 
 /// The file's name.
@@ -25,8 +26,12 @@ pub const CLIPS: [usize; 3] = [3000, 500, 600];
 pub(super) const PICTURES: u32 = 5;
 const STATEMENT: &str = "synthetic: sentences, voices and faces are made by a program; what is learned or measured on \
                          them says nothing about people";
-/// Longest file that is read.
-const LONGEST: u64 = 1 << 16;
+const KIND: Kind = Kind {
+    schema: SCHEMA,
+    longest: 1 << 16,
+    foreign: "is this a folder of `mien-train pocket corpus`?",
+    outdated: "make the corpus anew",
+};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,26 +131,7 @@ impl MadeBy {
     /// Io; Pocket for a file of another version or that is none.
     pub(super) fn read(root: &Path) -> Result<Option<Self>> {
         let path = root.join(FILE);
-        let failed = |e| TrainerError::io(&path, "read", e);
-        let refuse = |reason: String| TrainerError::Pocket { path: path.clone(), reason };
-        match std::fs::metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed(e)),
-            Ok(found) if !found.is_file() || found.len() > LONGEST => {
-                return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-            }
-            Ok(_) => {}
-        }
-        let text = std::fs::read_to_string(&path).map_err(failed)?;
-        let reason = |e: toml::de::Error| {
-            refuse(format!("{}; is this a folder of `mien-train pocket corpus`?", e.message().replace('\n', " ")))
-        };
-        let Version { schema } = toml::from_str(&text).map_err(reason)?;
-        if schema != SCHEMA {
-            let reason = format!("it has schema {schema}, this program reads {SCHEMA}; make the corpus anew");
-            return Err(refuse(reason));
-        }
-        toml::from_str(&text).map(Some).map_err(reason)
+        versioned::read(&path, &KIND, |reason| TrainerError::Pocket { path: path.clone(), reason })
     }
 
     /// The file's text.
@@ -155,10 +141,4 @@ impl MadeBy {
     pub(super) fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|e| TrainerError::Pocket { path: FILE.into(), reason: e.to_string() })
     }
-}
-
-/// The key that every version has.
-#[derive(Deserialize)]
-struct Version {
-    schema: u32,
 }

@@ -7,6 +7,7 @@ use mien_models::bundle::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::{Measures, Pace};
+use crate::versioned::{self, Kind};
 use crate::{Result, TrainerError};
 
 /// The file's name in a stage's folder.
@@ -15,8 +16,12 @@ pub const FILE: &str = "stage.toml";
 pub const STATEMENT: &str = "pocket: knows only its small world, not people";
 /// Version of the file's keys.
 const SCHEMA: u32 = 1;
-/// Longest file that is read.
-const LONGEST: u64 = 1 << 16;
+const KIND: Kind = Kind {
+    schema: SCHEMA,
+    longest: 1 << 16,
+    foreign: "remove it and train again",
+    outdated: "train into a new folder",
+};
 
 /// A finished stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,23 +73,7 @@ impl Finished {
     /// Io; Pocket for a file that is none or of another version.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
-        let refuse = |reason: String| TrainerError::Pocket { path: path.clone(), reason };
-        match std::fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(TrainerError::io(&path, "read", e)),
-            Ok(found) if !found.is_file() || found.len() > LONGEST => {
-                return Err(refuse(format!("expected a file of at most {LONGEST} bytes; remove it and train again")));
-            }
-            Ok(_) => {}
-        }
-        let text = std::fs::read_to_string(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
-        let finished: Self = toml::from_str(&text)
-            .map_err(|e| refuse(format!("{}; remove it and train again", e.message().replace('\n', " "))))?;
-        if finished.schema != SCHEMA {
-            let found = finished.schema;
-            return Err(refuse(format!("it has schema {found}, this program reads {SCHEMA}; train into a new folder")));
-        }
-        Ok(Some(finished))
+        versioned::read(&path, &KIND, |reason| TrainerError::Pocket { path: path.clone(), reason })
     }
 
     /// The stage `name` of the training in `out`, with every file as it was written.

@@ -11,7 +11,7 @@ use super::super::settings::{self, CorpusSettings, MadeBy};
 use super::record::Record;
 use super::{HIDDEN, LIST, RECORDS, record_path};
 use crate::data::corpus::{SPLITS, split_name};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, versioned};
 
 /// The file's name.
 pub const FILE: &str = "corpus.toml";
@@ -111,16 +111,9 @@ impl Whole {
     /// Io; Pocket for a file that is none, or whose digest is not that of its own list.
     pub(super) fn read(root: &Path) -> Result<Option<Self>> {
         let path = root.join(FILE);
-        let refuse = |reason: String| Err(TrainerError::Pocket { path: path.clone(), reason });
-        match std::fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(TrainerError::io(&path, "read", e)),
-            Ok(found) if !found.is_file() || found.len() > LONGEST => {
-                return refuse(format!("expected a file of at most {LONGEST} bytes"));
-            }
-            Ok(_) => {}
-        }
-        let text = std::fs::read_to_string(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
+        let refuse = |reason: String| TrainerError::Pocket { path: path.clone(), reason };
+        let Some(text) = versioned::text(&path, LONGEST, refuse)? else { return Ok(None) };
+        let refuse = |reason: String| Err(refuse(reason));
         match toml::from_str::<Self>(&text) {
             Err(e) => refuse(format!("changed: {}; {MEND}", e.message().replace('\n', " "))),
             Ok(whole) if digest(&whole.files) != whole.digest => {
