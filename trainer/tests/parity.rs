@@ -17,8 +17,8 @@ fn network(config: &FusionConfig, weights: NamedTensors, dtype: DType) -> Umca {
 }
 
 fn experiment(config: &FusionConfig) -> Experiment {
-    let FusionConfig { audio, text, video, mia, mia_residual, padding } = *config;
-    let network = Network { audio, text, video, mia, mia_residual, padding, simulated_text: true };
+    let FusionConfig { audio, text, video, width, mia, mia_residual, padding } = *config;
+    let network = Network { audio, text, video, width, mia, mia_residual, padding, simulated_text: true };
     Experiment { network, ..Experiment::default() }
 }
 

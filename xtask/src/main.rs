@@ -7,11 +7,11 @@ mod check;
 mod demo;
 mod device_test;
 mod gpu;
-mod planted;
 mod setup;
 mod soak;
 mod speech;
 mod steps;
+mod table1;
 
 use anyhow::{Result, bail};
 
@@ -34,6 +34,7 @@ cargo xtask COMMAND
   check-cuda    build the workstation's program with CUDA (no toolkit needed) and list the cards that it finds
   check-gpu     build with Vulkan, hold the language model on a GPU against PyTorch and the processor; N: Vulkan's number of it
   planted-table Table I's rows on a synthetic corpus over five seeds, as a table: --corpus SEED --seeds LIST --out FOLDER
+  pocket-table  Table I's rows in the pocket world, on its test split: --pocket FOLDER (of mien-train pocket) --seeds LIST --out FOLDER
   golden-training F   write the trainer's golden file anew (Python, from PyPI); F: the reference fill.py
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
@@ -58,7 +59,8 @@ fn main() -> Result<()> {
         Some("test-aarch64") => check::aarch64(),
         Some("check-cuda") => check::cuda(),
         Some("check-gpu") => gpu::check_gpu(&rest),
-        Some("planted-table") => planted::planted_table(&rest),
+        Some("planted-table") => table1::planted_table(&rest),
+        Some("pocket-table") => table1::pocket_table(&rest),
         Some("golden-training") => check::golden_training(&rest),
         Some("fixtures") => check::fixtures(&rest),
         None | Some("help" | "--help" | "-h") => {

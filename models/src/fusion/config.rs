@@ -6,6 +6,10 @@ use crate::{ModelError, Result};
 
 /// Widest feature rows that are accepted; the largest language models have rows of 16,384.
 const WIDEST: usize = 1 << 16;
+/// D of the published network.
+const PUBLISHED_WIDTH: usize = 256;
+/// The other widths are halves and quarters of D.
+const PARTS: usize = 4;
 
 /// Widths of the three feature streams and the method's switches (spec sections 3.1, 4 and 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +21,40 @@ pub struct FusionConfig {
     pub text: usize,
     /// Width of a video row (MA-Net: 1024).
     pub video: usize,
+    /// D: width of every modality after projection (spec section 3; published: 256). All widths inside follow from it.
+    #[serde(default = "published_width", skip_serializing_if = "is_published_width")]
+    pub width: usize,
     /// Whether missing text passes through the imagination blocks.
     pub mia: Mia,
     /// What an imagination block adds to its decoder's output.
     pub mia_residual: MiaResidual,
     /// Whether rows that fill a batch up take part in the softmax over time.
     pub padding: Padding,
+}
+
+/// Widths inside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Inner {
+    /// D: of every modality after projection (published: 256).
+    pub(super) width: usize,
+    /// Of a view after stage 2 (128).
+    pub(super) cross: usize,
+    /// Of the contrastive feature (64).
+    pub(super) contrast: usize,
+    /// Inside MIA-1's autoencoder (128).
+    pub(super) latent: usize,
+    /// Inside MIA-2's autoencoder (64).
+    pub(super) cross_latent: usize,
+}
+
+/// What files have that say nothing of the width.
+fn published_width() -> usize {
+    PUBLISHED_WIDTH
+}
+
+/// Whether `width` need not be said.
+pub(super) fn is_published_width(width: &usize) -> bool {
+    *width == PUBLISHED_WIDTH
 }
 
 /// Whether the two missing-text imagination blocks are part of the network.
@@ -64,6 +96,7 @@ impl FusionConfig {
         audio: 1024,
         text: 4096,
         video: 1024,
+        width: PUBLISHED_WIDTH,
         mia: Mia::On,
         mia_residual: MiaResidual::Text,
         padding: Padding::Masked,
@@ -74,6 +107,15 @@ impl FusionConfig {
     /// # Errors
     /// [`ModelError::Config`].
     pub fn validate(&self) -> Result<()> {
+        if self.width == 0 || self.width > WIDEST || !self.width.is_multiple_of(PARTS) {
+            let found = self.width;
+            return Err(ModelError::Config {
+                what: "fusion: width".into(),
+                reason: format!(
+                    "expected a multiple of {PARTS} up to {WIDEST}, found {found}; published is {PUBLISHED_WIDTH}"
+                ),
+            });
+        }
         for (name, width) in [("audio", self.audio), ("text", self.text), ("video", self.video)] {
             if width == 0 || width > WIDEST {
                 return Err(ModelError::Config {
@@ -83,6 +125,12 @@ impl FusionConfig {
             }
         }
         Ok(())
+    }
+
+    /// Widths inside the network.
+    pub(super) fn inner(&self) -> Inner {
+        let width = self.width;
+        Inner { width, cross: width / 2, contrast: width / PARTS, latent: width / 2, cross_latent: width / PARTS }
     }
 
     /// Widths in the order audio, text, video.

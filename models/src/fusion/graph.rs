@@ -5,9 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::attention::Sequence;
+use super::config::{Inner, is_published_width};
 use super::imagination::Imagination;
 use super::layers::{Builder, narrowed};
-use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, MiaResidual, VIEWS, WIDTH};
+use super::{FusionConfig, MODALITIES, MODEL, Mia, MiaResidual, VIEWS};
 use crate::Result;
 use crate::engine::{GraphContract, TensorContract, described};
 use crate::onnx::{Dim, Dtype, Graph};
@@ -21,17 +22,21 @@ pub(super) const STREAMS: [(&str, Dim); MODALITIES] =
 const MASKS: [&str; MODALITIES] = ["audio_mask", "text_mask", "video_mask"];
 /// Which clips carry simulated text.
 const TEXT_MISSING: &str = "text_missing";
+
 /// Outputs in order, with the axes after B.
-const OUTPUTS: [(&str, &[usize]); 8] = [
-    ("valence", &[1]),
-    ("fused", &[CROSS]),
-    ("contrast", &[CONTRAST]),
-    ("text_representation", &[WIDTH]),
-    ("text_hidden", &[WIDTH]),
-    ("text_cross", &[VIEWS, CROSS]),
-    ("modality_weights", &[MODALITIES]),
-    ("view_weights", &[VIEWS]),
-];
+fn outputs(widths: Inner) -> [(&'static str, Vec<usize>); 8] {
+    let Inner { width, cross, contrast, .. } = widths;
+    [
+        ("valence", vec![1]),
+        ("fused", vec![cross]),
+        ("contrast", vec![contrast]),
+        ("text_representation", vec![width]),
+        ("text_hidden", vec![width]),
+        ("text_cross", vec![VIEWS, cross]),
+        ("modality_weights", vec![MODALITIES]),
+        ("view_weights", vec![VIEWS]),
+    ]
+}
 
 /// What of a configuration makes the graph; the padding is a switch of the session.
 #[derive(Serialize)]
@@ -39,6 +44,9 @@ struct Network {
     audio: usize,
     text: usize,
     video: usize,
+    // Not said where it is the published one, as in files from before it could be another.
+    #[serde(skip_serializing_if = "is_published_width")]
+    width: usize,
     mia: Mia,
     mia_residual: MiaResidual,
 }
@@ -46,8 +54,8 @@ struct Network {
 impl Network {
     fn of(config: &FusionConfig) -> Self {
         // Every field by name: a new one cannot be forgotten here.
-        let FusionConfig { audio, text, video, mia, mia_residual, padding: _ } = *config;
-        Self { audio, text, video, mia, mia_residual }
+        let FusionConfig { audio, text, video, width, mia, mia_residual, padding: _ } = *config;
+        Self { audio, text, video, width, mia, mia_residual }
     }
 }
 
@@ -63,8 +71,8 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
     let features = features.map(|(&(name, _), width)| TensorContract::f32(name, [None, None, Some(width)]));
     let masks = MASKS.iter().map(|&name| TensorContract::bool(name, [None, None]));
     let missing = (config.mia == Mia::On).then(|| TensorContract::bool(TEXT_MISSING, [None]));
-    let outputs = OUTPUTS.iter().map(|&(name, axes)| {
-        let axes: Vec<_> = std::iter::once(None).chain(axes.iter().copied().map(Some)).collect();
+    let outputs = outputs(config.inner()).into_iter().map(|(name, axes)| {
+        let axes: Vec<_> = std::iter::once(None).chain(axes.into_iter().map(Some)).collect();
         TensorContract::f32(name, axes)
     });
     GraphContract {
@@ -86,7 +94,7 @@ pub fn build(config: &FusionConfig, tensors: &NamedTensors, path: &Path) -> Resu
     config.validate()?;
     let mut graph = Graph::create(path, MODEL)?;
     graph.describe(contract(config).description);
-    let mut builder = Builder::new(graph, tensors);
+    let mut builder = Builder::new(graph, config.inner(), tensors);
     builder.network(config)?;
     builder.graph.finish()
 }
@@ -95,6 +103,7 @@ impl Builder<'_> {
     /// Spec section 3 from projection to heads.
     fn network(&mut self, config: &FusionConfig) -> Result<()> {
         let [audio, text, video] = self.sequences(config)?;
+        let Inner { width, cross, contrast: contrasted, latent, cross_latent } = self.widths;
         let missing = match config.mia {
             Mia::On => Some(self.graph.input(TEXT_MISSING, Dtype::Bool, &[BATCH])),
             Mia::Off => None,
@@ -108,7 +117,7 @@ impl Builder<'_> {
             None => h_text,
             Some(missing) => {
                 let key = "missing_text_imagination_mlp";
-                let block = Imagination { key, width: WIDTH, latent: LATENT, residual: config.mia_residual };
+                let block = Imagination { key, width, latent, residual: config.mia_residual };
                 let missing = self.graph.reshape(missing, &[-1, 1]);
                 block.apply(self, [&h_audio, &h_text, &h_video], &missing)?
             }
@@ -127,7 +136,7 @@ impl Builder<'_> {
             None => c_text,
             Some(missing) => {
                 let key = "missing_cross_text_query_imagination_mlp";
-                let block = Imagination { key, width: CROSS, latent: CROSS_LATENT, residual: config.mia_residual };
+                let block = Imagination { key, width: cross, latent: cross_latent, residual: config.mia_residual };
                 let missing = self.graph.reshape(missing, &[-1, 1, 1]);
                 block.apply(self, [&c_audio, &c_text, &c_video], &missing)?
             }
@@ -135,20 +144,20 @@ impl Builder<'_> {
 
         // Section 3.7; the modality weights are those of section 3.4.
         let z = self.weighted_views(&weights, [&c_audio, &c_text, &c_video]);
-        let flat = self.graph.reshape(&z, &[0, (VIEWS * CROSS) as i64]);
-        let gate = self.mlp("cross_attention_mlp", &flat, VIEWS * CROSS, &[WIDTH, CROSS])?;
-        let view_weights = self.linear("cross_fc_att", &gate, CROSS, VIEWS)?;
+        let flat = self.graph.reshape(&z, &[0, (VIEWS * cross) as i64]);
+        let gate = self.mlp("cross_attention_mlp", &flat, VIEWS * cross, &[width, cross])?;
+        let view_weights = self.linear("cross_fc_att", &gate, cross, VIEWS)?;
         let row = self.graph.unsqueeze(&view_weights, 1);
         let fused = self.graph.matmul(&row, &z);
-        let fused = self.graph.reshape(&fused, &[0, CROSS as i64]);
-        let valence = self.linear("fc_out_v", &fused, CROSS, 1)?;
-        let contrast = self.linear("orgin_linear_change.0", &fused, CROSS, CONTRAST)?;
+        let fused = self.graph.reshape(&fused, &[0, cross as i64]);
+        let valence = self.linear("fc_out_v", &fused, cross, 1)?;
+        let contrast = self.linear("orgin_linear_change.0", &fused, cross, contrasted)?;
         let contrast = self.graph.relu(&contrast);
-        let contrast = self.linear("orgin_linear_change.2", &contrast, CONTRAST, CONTRAST)?;
+        let contrast = self.linear("orgin_linear_change.2", &contrast, contrasted, contrasted)?;
 
         let values = [&valence, &fused, &contrast, &h_text, &views.text, &c_text, &weights.all, &view_weights];
-        for ((name, axes), value) in OUTPUTS.iter().zip(values) {
-            let dims: Vec<Dim> = std::iter::once(BATCH).chain(axes.iter().copied().map(Dim::Fixed)).collect();
+        for ((name, axes), value) in outputs(self.widths).into_iter().zip(values) {
+            let dims: Vec<Dim> = std::iter::once(BATCH).chain(axes.into_iter().map(Dim::Fixed)).collect();
             let value = narrowed(&mut self.graph, value);
             self.graph.output(name, &value, Dtype::F32, &dims);
         }
@@ -157,7 +166,7 @@ impl Builder<'_> {
 
     /// Declares features and masks; projects the features (spec section 3.1).
     fn sequences(&mut self, config: &FusionConfig) -> Result<[Sequence; MODALITIES]> {
-        let widths = config.widths();
+        let (widths, width) = (config.widths(), self.widths.width);
         let features = [0, 1, 2].map(|m| {
             let (name, time) = STREAMS[m];
             self.graph.input(name, Dtype::F32, &[BATCH, time, Dim::Fixed(widths[m])])
@@ -169,9 +178,9 @@ impl Builder<'_> {
         let [a, t, v] = features;
         let [mask_a, mask_t, mask_v] = masks;
         Ok([
-            Sequence { rows: self.sequence_linear("frame_dim_reshape_0", &a, widths[0], WIDTH)?, mask: mask_a },
-            Sequence { rows: self.sequence_linear("frame_dim_reshape_1", &t, widths[1], WIDTH)?, mask: mask_t },
-            Sequence { rows: self.sequence_linear("frame_dim_reshape_2", &v, widths[2], WIDTH)?, mask: mask_v },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_0", &a, widths[0], width)?, mask: mask_a },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_1", &t, widths[1], width)?, mask: mask_t },
+            Sequence { rows: self.sequence_linear("frame_dim_reshape_2", &v, widths[2], width)?, mask: mask_v },
         ])
     }
 }

@@ -3,6 +3,7 @@
 //! Rows of a sequence are projected and mapped to keys in f32, in short sums. From the attention on a clip is a handful
 //! of rows, and everything is f64: that costs a few milliseconds, and rounding does not add up over a dozen layers.
 
+use super::config::Inner;
 use crate::Result;
 use crate::onnx::{Attr, Graph, Value};
 use crate::tensor::NamedTensors;
@@ -18,12 +19,13 @@ const BLOCK: usize = 64;
 /// A graph under construction together with the tensors that fill it.
 pub(super) struct Builder<'a> {
     pub(super) graph: Graph,
+    pub(super) widths: Inner,
     tensors: &'a NamedTensors,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(graph: Graph, tensors: &'a NamedTensors) -> Self {
-        Self { graph, tensors }
+    pub(super) fn new(graph: Graph, widths: Inner, tensors: &'a NamedTensors) -> Self {
+        Self { graph, widths, tensors }
     }
 
     /// The tensor `key` of `shape` as an f64 constant of the shape `written`.

@@ -24,16 +24,6 @@ pub use variant::{Variant, read};
 
 /// The network's name in messages.
 const MODEL: &str = "fusion";
-/// D: width of every modality after projection (spec section 3).
-const WIDTH: usize = 256;
-/// Width of a view after stage 2.
-const CROSS: usize = 128;
-/// Width of the contrastive feature.
-const CONTRAST: usize = 64;
-/// Width inside MIA-1's autoencoder.
-const LATENT: usize = 128;
-/// Width inside MIA-2's autoencoder.
-const CROSS_LATENT: usize = 64;
 /// Audio, text, video.
 const MODALITIES: usize = 3;
 /// atv, at, tv, av, a, t, v (spec section 3.4).

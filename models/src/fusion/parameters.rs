@@ -1,6 +1,7 @@
 //! The network's parameters under the authors' names (spec/checkpoint section 1).
 
-use super::{CONTRAST, CROSS, CROSS_LATENT, FusionConfig, LATENT, MODALITIES, MODEL, Mia, VIEWS, WIDTH};
+use super::config::Inner;
+use super::{FusionConfig, MODALITIES, MODEL, Mia, VIEWS};
 use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
@@ -20,44 +21,45 @@ pub(crate) fn is_uncalled(name: &str) -> bool {
 /// Of them 99 are required, 83 without MIA: the seven that nothing reads are optional, and so are the blocks' sixteen
 /// when they do not run.
 pub fn parameters(config: &FusionConfig) -> Vec<TensorSpec> {
+    let Inner { width, cross, contrast, latent, cross_latent } = config.inner();
     let mut table = Table::default();
-    for (m, width) in config.widths().into_iter().enumerate() {
-        table.linear(&format!("frame_dim_reshape_{m}"), WIDTH, width);
+    for (m, features) in config.widths().into_iter().enumerate() {
+        table.linear(&format!("frame_dim_reshape_{m}"), width, features);
     }
     let mia = config.mia == Mia::On;
-    table.imagination("missing_text_imagination_mlp", WIDTH, LATENT, mia);
-    table.imagination("missing_cross_text_query_imagination_mlp", CROSS, CROSS_LATENT, mia);
+    table.imagination("missing_text_imagination_mlp", width, latent, mia);
+    table.imagination("missing_cross_text_query_imagination_mlp", cross, cross_latent, mia);
     for m in 0..MODALITIES {
-        table.push(format!("fra2utt_{m}.attention_context_vector"), &[1, WIDTH], true);
-        table.linear(&format!("fra2utt_{m}.input_proj"), WIDTH, WIDTH);
+        table.push(format!("fra2utt_{m}.attention_context_vector"), &[1, width], true);
+        table.linear(&format!("fra2utt_{m}.input_proj"), width, width);
     }
     for name in ["audio_mlp", "text_mlp", "video_mlp"] {
-        table.mlp(name, WIDTH, &[WIDTH, WIDTH]);
+        table.mlp(name, width, &[width, width]);
     }
-    table.mlp("attention_mlp", MODALITIES * WIDTH, &[WIDTH, WIDTH]);
-    table.linear("fc_att", MODALITIES, WIDTH);
+    table.mlp("attention_mlp", MODALITIES * width, &[width, width]);
+    table.linear("fc_att", MODALITIES, width);
     for view in ["fused", "at", "tv", "av", "audio", "text", "video"] {
-        table.mlp(&format!("cross_{view}_query_mlp"), WIDTH, &[WIDTH]);
+        table.mlp(&format!("cross_{view}_query_mlp"), width, &[width]);
     }
     for m in 0..MODALITIES {
-        table.linear(&format!("cross_att_fra2utt_{m}.query_proj"), WIDTH, WIDTH);
-        table.linear(&format!("cross_att_fra2utt_{m}.input_proj"), WIDTH, WIDTH);
+        table.linear(&format!("cross_att_fra2utt_{m}.query_proj"), width, width);
+        table.linear(&format!("cross_att_fra2utt_{m}.input_proj"), width, width);
     }
     for name in ["cross_audio_mlp", "cross_text_mlp", "cross_video_mlp"] {
-        table.mlp(name, WIDTH, &[WIDTH, CROSS]);
+        table.mlp(name, width, &[width, cross]);
     }
-    table.mlp("cross_attention_mlp", VIEWS * CROSS, &[WIDTH, CROSS]);
-    table.linear("cross_fc_att", VIEWS, CROSS);
-    table.dead("fc_out_e.weight", &[1, CROSS]);
+    table.mlp("cross_attention_mlp", VIEWS * cross, &[width, cross]);
+    table.linear("cross_fc_att", VIEWS, cross);
+    table.dead("fc_out_e.weight", &[1, cross]);
     table.dead("fc_out_e.bias", &[1]);
-    table.linear("fc_out_v", 1, CROSS);
+    table.linear("fc_out_v", 1, cross);
     table.dead("fc_out_ev.weight", &[1, 1]);
     table.dead("fc_out_ev.bias", &[1]);
-    table.linear("orgin_linear_change.0", CONTRAST, CROSS);
-    table.linear("orgin_linear_change.2", CONTRAST, CONTRAST);
+    table.linear("orgin_linear_change.0", contrast, cross);
+    table.linear("orgin_linear_change.2", contrast, contrast);
     table.dead("prelu.weight", &[6]);
-    table.dead("layer_normali.weight", &[WIDTH]);
-    table.dead("layer_normali.bias", &[WIDTH]);
+    table.dead("layer_normali.weight", &[width]);
+    table.dead("layer_normali.bias", &[width]);
     table.0
 }
 

@@ -20,15 +20,15 @@ pub struct Fusion {
 pub struct FusionOutput {
     /// Valence, nominally in [-3, 3], not clamped.
     pub valence: f32,
-    /// r `[128]`, the fused representation.
+    /// r `[D / 2]`, the fused representation.
     pub fused: Tensor,
-    /// f `[64]`, the contrastive feature.
+    /// f `[D / 4]`, the contrastive feature.
     pub contrast: Tensor,
-    /// h_t `[256]`, after MIA-1 when text is missing.
+    /// h_t `[D]`, after MIA-1 when text is missing.
     pub text_representation: Tensor,
-    /// Query of view t `[256]`.
+    /// Query of view t `[D]`.
     pub text_hidden: Tensor,
-    /// C_t [7, 128], after MIA-2 when text is missing.
+    /// C_t [7, D / 2], after MIA-2 when text is missing.
     pub text_cross: Tensor,
     /// Weights of audio, text, video; signed, not normalised.
     pub modality_weights: [f32; MODALITIES],

@@ -1,7 +1,7 @@
 //! Which of the authors' variants a checkpoint was trained as (spec checkpoint section 1).
 
 use super::parameters::{PREFIXES, is_uncalled, parameters, recognise};
-use super::{FusionConfig, MODALITIES, Mia, MiaResidual, Padding, WIDTH};
+use super::{FusionConfig, MODALITIES, Mia, MiaResidual, Padding};
 use crate::tensor::{NamedTensors, TensorSpec};
 use crate::{ModelError, Result};
 
@@ -37,9 +37,9 @@ pub fn read(
     if let Some(residual) = residual {
         (variant.mia_residual, variant.residual_sign) = (residual, "as was asked for");
     }
-    let [audio, text, video] = widths(&tensors)?;
+    let (width, [audio, text, video]) = widths(&tensors)?;
     let Variant { mia, mia_residual, .. } = variant;
-    let config = FusionConfig { audio, text, video, mia, mia_residual, padding: Padding::Masked };
+    let config = FusionConfig { audio, text, video, width, mia, mia_residual, padding: Padding::Masked };
     if mia == Mia::Off {
         // Some of the blocks' tensors may be there; a graph without the blocks reads none of them.
         tensors.retain(|name| !is_imagination(name));
@@ -60,9 +60,11 @@ impl Variant {
     /// What `tensors`, without a wrapper's prefix, tell.
     ///
     /// # Errors
-    /// Those of [`NamedTensors::get`], where the weights themselves must be asked.
+    /// MissingTensor and TensorShape for projections that are none; those of [`NamedTensors::get`], where the weights
+    /// themselves must be asked.
     pub fn of(tensors: &NamedTensors) -> Result<Self> {
-        let (mia, mia_sign) = imagination(tensors)?;
+        let (width, _) = widths(tensors)?;
+        let (mia, mia_sign) = imagination(tensors, width)?;
         let copied = tensors.names().any(is_uncalled);
         let (mia_residual, residual_sign) = if copied {
             (MiaResidual::Transition, "normali.* is in the file: the authors' second class")
@@ -73,10 +75,10 @@ impl Variant {
     }
 }
 
-/// Whether the imagination blocks were trained.
-fn imagination(tensors: &NamedTensors) -> Result<(Mia, String)> {
-    let specs: Vec<TensorSpec> =
-        parameters(&FusionConfig::PUBLISHED).into_iter().filter(|spec| is_imagination(&spec.name)).collect();
+/// Whether the imagination blocks of a network of `width` were trained.
+fn imagination(tensors: &NamedTensors, width: usize) -> Result<(Mia, String)> {
+    let config = FusionConfig { width, ..FusionConfig::PUBLISHED };
+    let specs: Vec<TensorSpec> = parameters(&config).into_iter().filter(|spec| is_imagination(&spec.name)).collect();
     let present = specs.iter().filter(|spec| tensors.contains(&spec.name)).count();
     if present == 0 {
         return Ok((Mia::Off, "the imagination blocks are not in the file".into()));
@@ -118,27 +120,25 @@ fn beyond_initial(tensors: &NamedTensors, specs: &[TensorSpec]) -> Result<Option
     Ok(None)
 }
 
-/// Widths of the feature rows: audio, text, video.
-fn widths(tensors: &NamedTensors) -> Result<[usize; MODALITIES]> {
-    let FusionConfig { audio, text, video, .. } = FusionConfig::PUBLISHED;
+/// D, and the widths of the feature rows: audio, text, video.
+fn widths(tensors: &NamedTensors) -> Result<(usize, [usize; MODALITIES])> {
+    let FusionConfig { audio, text, video, width: published, .. } = FusionConfig::PUBLISHED;
     let mut found = [audio, text, video];
-    for (m, width) in found.iter_mut().enumerate() {
+    let mut width = None;
+    for (m, features) in found.iter_mut().enumerate() {
         let key = format!("frame_dim_reshape_{m}.weight");
+        let expected = vec![width.unwrap_or(published), *features];
         match tensors.shape(&key) {
-            Some(&[WIDTH, inputs]) => *width = inputs,
+            // The first projection tells D; the others must have the same.
+            Some(&[outputs, inputs]) if width.is_none_or(|width| width == outputs) => {
+                (width, *features) = (Some(outputs), inputs);
+            }
             Some(other) => {
-                return Err(ModelError::TensorShape {
-                    origin: tensors.origin().into(),
-                    key,
-                    expected: vec![WIDTH, *width],
-                    found: other.to_vec(),
-                });
+                let (origin, found) = (tensors.origin().into(), other.to_vec());
+                return Err(ModelError::TensorShape { origin, key, expected, found });
             }
-            None => {
-                let expected = vec![WIDTH, *width];
-                return Err(ModelError::MissingTensor { origin: tensors.origin().into(), key, expected });
-            }
+            None => return Err(ModelError::MissingTensor { origin: tensors.origin().into(), key, expected }),
         }
     }
-    Ok(found)
+    Ok((width.unwrap_or(published), found))
 }

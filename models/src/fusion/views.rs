@@ -1,7 +1,7 @@
 //! The adaptive fusion gate over modalities and the seven views that it makes (spec section 3.4).
 
 use super::layers::Builder;
-use super::{MODALITIES, VIEWS, WIDTH};
+use super::{MODALITIES, VIEWS};
 use crate::Result;
 use crate::onnx::Value;
 
@@ -15,18 +15,19 @@ pub(super) struct ModalityWeights {
 
 /// The views' queries.
 pub(super) struct Views {
-    /// [B, 7, 256] in the order atv, at, tv, av, a, t, v.
+    /// [B, 7, D] in the order atv, at, tv, av, a, t, v.
     pub(super) queries: Value,
-    /// The query of view t, [B, 256].
+    /// The query of view t, [B, D].
     pub(super) text: Value,
 }
 
 impl Builder<'_> {
-    /// Weights from the three vectors `h` [B, 256].
+    /// Weights from the three vectors `h` [B, D].
     pub(super) fn modality_weights(&mut self, h: [&Value; MODALITIES]) -> Result<ModalityWeights> {
         let joined = self.graph.concat(&h, -1);
-        let hidden = self.mlp("attention_mlp", &joined, MODALITIES * WIDTH, &[WIDTH, WIDTH])?;
-        let all = self.linear("fc_att", &hidden, WIDTH, MODALITIES)?;
+        let width = self.widths.width;
+        let hidden = self.mlp("attention_mlp", &joined, MODALITIES * width, &[width, width])?;
+        let all = self.linear("fc_att", &hidden, width, MODALITIES)?;
         let columns = [0, 1, 2].map(|m| self.graph.slice(&all, 1, m, m + 1));
         Ok(ModalityWeights { all, columns })
     }
@@ -53,10 +54,11 @@ impl Builder<'_> {
     }
 
     fn view(&mut self, name: &str, x: &Value) -> Result<Value> {
-        self.mlp(&format!("cross_{name}_query_mlp"), x, WIDTH, &[WIDTH])
+        let width = self.widths.width;
+        self.mlp(&format!("cross_{name}_query_mlp"), x, width, &[width])
     }
 
-    /// w_a C_a + w_t C_t + w_v C_v for `c` [B, 7, 128].
+    /// w_a C_a + w_t C_t + w_v C_v for `c` [B, 7, D / 2].
     pub(super) fn weighted_views(&mut self, weights: &ModalityWeights, c: [&Value; MODALITIES]) -> Value {
         let g = &mut self.graph;
         let [a, t, v] = [0, 1, 2].map(|m| {

@@ -10,6 +10,7 @@ const SMALL: FusionConfig = FusionConfig {
     audio: 10,
     text: 20,
     video: 12,
+    width: 32,
     mia: Mia::On,
     mia_residual: MiaResidual::Text,
     padding: Padding::Masked,

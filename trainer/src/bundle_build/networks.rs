@@ -137,10 +137,11 @@ pub(super) fn projector(path: &Path, encoder_width: usize) -> Result<Network<Pro
 pub(super) fn fusion(path: &Path, mia: Option<Mia>, residual: Option<MiaResidual>) -> Result<Network<FusionConfig>> {
     let (file, tensors) = File::open(Part::Fusion, Kind::Fusion, path)?;
     let (config, variant, tensors) = fusion::read(tensors, mia, residual)?;
-    let widths = [config.audio, config.text, config.video];
-    let FusionConfig { audio, text, video, .. } = FusionConfig::PUBLISHED;
+    let widths = [config.audio, config.text, config.video, config.width];
+    let FusionConfig { audio, text, video, width, .. } = FusionConfig::PUBLISHED;
     let network = format!(
-        "UMCA, audio rows of {}, text rows of {}, video rows of {}, {}",
+        "UMCA of width {}, audio rows of {}, text rows of {}, video rows of {}, {}",
+        config.width,
         config.audio,
         config.text,
         config.video,
@@ -154,7 +155,7 @@ pub(super) fn fusion(path: &Path, mia: Option<Mia>, residual: Option<MiaResidual
     if config.mia == Mia::On {
         notes.push(format!("mia_residual: {}; --mia-residual says otherwise", variant.residual_sign));
     }
-    let published = widths == [audio, text, video];
+    let published = widths == [audio, text, video, width];
     let reading = file.reading(network, published, &tensors, &fusion::parameters(&config), notes);
     Ok(Network { config, tensors, reading })
 }

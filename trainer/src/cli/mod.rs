@@ -15,6 +15,7 @@ mod output;
 mod planted;
 mod pocket;
 mod pocket_all;
+mod pocket_fusion;
 mod pocket_stage;
 mod protocol;
 mod quantize_gguf;

@@ -8,7 +8,8 @@ use mien_trainer::pocket::corpus::{self, CorpusSettings, Whole, build};
 
 use super::import::Progress;
 use super::output::{self, shown};
-use super::pocket_all::{All, First};
+use super::pocket_all::All;
+use super::pocket_fusion::{Fusing, Place};
 use super::pocket_stage::{Stage, Training};
 
 /// Make the pocket world: synthetic clips for trials of the whole method, not of people.
@@ -30,7 +31,12 @@ enum Command {
     Projector(Training),
     /// Train the small MA-Net: the mood of faces.
     Manet(Training),
-    Bundle(First),
+    /// Take every clip through the first bundle, made of the four networks: rows to learn from, as a feature store.
+    Rows(Place),
+    /// Train the fusion network on the rows.
+    Fusion(Fusing),
+    /// Make the bundle that a device takes, and measure it on the test split.
+    Bundle(Place),
     All(All),
 }
 
@@ -77,7 +83,9 @@ impl Pocket {
             Command::Wavlm(training) => training.run(Stage::Wavlm),
             Command::Projector(training) => training.run(Stage::Projector),
             Command::Manet(training) => training.run(Stage::Manet),
-            Command::Bundle(command) => command.run(),
+            Command::Rows(place) => place.rows().map(drop),
+            Command::Fusion(command) => command.run(),
+            Command::Bundle(place) => place.bundle(),
             Command::All(command) => command.run(),
         }
     }

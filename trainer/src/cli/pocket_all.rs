@@ -1,32 +1,18 @@
-//! `mien-train pocket bundle` and `mien-train pocket all`.
+//! `mien-train pocket all`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use mien_trainer::pocket::corpus::{CorpusSettings, build};
-use mien_trainer::pocket::first;
 
 use super::import::Progress;
 use super::output::{self, shown};
 use super::pocket::clips;
+use super::pocket_fusion::{Fusing, Place};
 use super::pocket_stage::{Stage, Training};
 
-/// Make the first bundle of the four trained networks; its fusion network has learned nothing yet.
-#[derive(Debug, Args)]
-pub(crate) struct First {
-    /// The corpus that the stages were trained on
-    #[arg(long, value_name = "FOLDER")]
-    corpus: PathBuf,
-    /// Where the stages' folders are
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
-    /// The fusion network's first values depend on it
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-}
-
-/// Make the corpus, train the four networks and make the first bundle, one after the other.
+/// Make the corpus, train the four networks, then the fusion network on their rows, and make the bundle.
 ///
 /// Started again, the command goes on where it was stopped; what is finished stays as it is.
 #[derive(Debug, Args)]
@@ -46,12 +32,6 @@ pub(crate) struct All {
     /// What computes: cpu, or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
-}
-
-impl First {
-    pub(crate) fn run(self) -> Result<()> {
-        bundle(&self.corpus, &self.out, self.seed)
-    }
 }
 
 impl All {
@@ -74,14 +54,9 @@ impl All {
             };
             training.run(stage)?;
         }
-        bundle(&corpus, &self.out, self.seed)
+        let place = Place { corpus, out: self.out, seed: self.seed };
+        place.rows()?;
+        Fusing { place: place.clone(), device: self.device, plain: false }.run()?;
+        place.bundle()
     }
-}
-
-fn bundle(corpus: &Path, out: &Path, seed: u64) -> Result<()> {
-    let built = first::bundle(corpus, out, seed, &mut |_, _| ())?;
-    let bytes: u64 = built.manifest.files.iter().map(|file| file.bytes).sum();
-    let folder = built.folder.display();
-    output::line(&shown(&format!("{folder}: {:.1} MB, digest {}", bytes as f64 / 1e6, built.digest)))?;
-    output::line(&format!("NOTE: {}", built.manifest.statement))
 }

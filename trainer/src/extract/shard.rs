@@ -17,6 +17,12 @@ impl Shard {
     /// The whole list.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
+    /// Part `number` of `of`, each held to what can be.
+    pub fn part(number: usize, of: usize) -> Self {
+        let of = of.clamp(1, MOST);
+        Self { number: number.clamp(1, of), of }
+    }
+
     /// Whether the clip at `place` of the list, counted from 0, belongs to this part.
     pub fn holds(self, place: usize) -> bool {
         place % self.of + 1 == self.number

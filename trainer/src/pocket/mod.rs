@@ -13,15 +13,16 @@
 //!    device's own finder makes. Of the train split alone.
 //! 4. **Projector** ([`projection`]): from WavLM's last layer to the llama's embeddings, both as they are, with the
 //!    transcript as the target: text is then really simulated from sound.
-//! 5. **Bundle.** The four networks become a first bundle ([`first`]), `mien-train extract` takes `list.csv`
-//!    through it, and import, train, evaluate and export are those of any corpus. At most 12 MB with all of them.
+//! 5. **Fusion** ([`fusing`]). The four networks become a first bundle ([`bundles`]), which every clip is taken through; a
+//!    fusion network learns from those rows as from any corpus' and takes its place in the last bundle. At most 12 MB.
 //!
 //! What a stage may see: `list.csv` and the clips always, `hidden.csv` for the train split where a target above says so,
 //! the valid split for measures while training, the test split for evaluation alone. [`stage`] has what all stages share.
 
+pub mod bundles;
 pub mod clips;
 pub mod corpus;
-pub mod first;
+pub mod fusing;
 pub mod hearing;
 pub mod language;
 pub mod projection;

@@ -46,6 +46,8 @@ pub struct Network {
     pub text: usize,
     /// Width of a video row.
     pub video: usize,
+    /// D: width inside the network (published: 256).
+    pub width: usize,
     /// Whether missing text passes through the imagination blocks.
     pub mia: Mia,
     /// What an imagination block adds to its decoder's output.
@@ -58,16 +60,16 @@ pub struct Network {
 
 impl Default for Network {
     fn default() -> Self {
-        let FusionConfig { audio, text, video, mia, mia_residual, padding } = FusionConfig::PUBLISHED;
-        Self { audio, text, video, mia, mia_residual, padding, simulated_text: true }
+        let FusionConfig { audio, text, video, width, mia, mia_residual, padding } = FusionConfig::PUBLISHED;
+        Self { audio, text, video, width, mia, mia_residual, padding, simulated_text: true }
     }
 }
 
 impl Network {
     /// The part that makes the architecture.
     pub fn fusion(&self) -> FusionConfig {
-        let Self { audio, text, video, mia, mia_residual, padding, simulated_text: _ } = *self;
-        FusionConfig { audio, text, video, mia, mia_residual, padding }
+        let Self { audio, text, video, width, mia, mia_residual, padding, simulated_text: _ } = *self;
+        FusionConfig { audio, text, video, width, mia, mia_residual, padding }
     }
 }
 
@@ -155,7 +157,15 @@ impl Experiment {
     /// Io; Setting for text that is no experiment, naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        toml::from_str(&text).map_err(|e| {
+        Self::parse(&text, path)
+    }
+
+    /// The experiment that `text` is; `path` names it in errors.
+    ///
+    /// # Errors
+    /// Setting for text that is no experiment, naming file, line and key.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        toml::from_str(text).map_err(|e| {
             let line =
                 e.span().and_then(|span| text.get(..span.start)).map_or(1, |before| 1 + before.matches('\n').count());
             TrainerError::setting(format!("{}, line {line}", path.display()), one_line(e.message()))

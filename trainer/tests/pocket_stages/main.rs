@@ -2,8 +2,8 @@
 //! they write runs on the device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bundles;
 mod device;
-mod first;
 mod killed;
 mod learned;
 mod material;

@@ -65,7 +65,7 @@ pub(crate) fn hearing() -> HearingSettings {
         max_distance: 40,
         layer_norm_eps: 1e-5,
     };
-    HearingSettings { sizes, measured: 3, pace: pace(40, 4, 5e-3) }
+    HearingSettings { sizes, measured: 3, flat_start: 12, pace: pace(40, 4, 5e-3) }
 }
 
 pub(crate) fn projection() -> ProjectionSettings {

@@ -4,6 +4,7 @@
 //! that word's row for a language model that stays as it is. Beside the words' scores stands one number for each frame, whose
 //! mean over a clip learns the hidden valence of the voice; so the inner layer that the fusion hears carries both.
 
+mod flat_start;
 mod labels;
 mod measure;
 mod order;
@@ -31,7 +32,7 @@ pub use labels::Labels;
 pub(super) use measure::{correlation, mean};
 pub(super) use order::Order;
 pub use settings::{AUDIO_LAYER, HearingSettings};
-pub use stage::{Heard, HearingStage};
+pub use stage::{Heard, HearingStage, Lesson};
 
 /// The stage's name, and that of its folder.
 pub const STAGE: &str = "wavlm";
@@ -69,7 +70,10 @@ pub fn train(
     let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.iter().map(Heard::frames));
     let valid = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell }.run(
         &mut stage,
-        &mut |step| Ok(order.batch(step).iter().filter_map(|&clip| train.get(clip).cloned()).collect()),
+        &mut |step| {
+            let clips = order.batch(step).iter().filter_map(|&clip| train.get(clip).cloned()).collect();
+            Ok(Lesson { clips, guessed: 1.0 - (step as f64 / settings.flat_start.max(1) as f64).min(1.0) })
+        },
         &mut |stage| measure::measure(stage, &valid),
     )?;
     let tensors = stage.recogniser.wavlm_tensors()?;
@@ -87,16 +91,23 @@ fn heard(clips: &[&Clip], labels: &Labels, tell: Tell<'_>) -> Result<Vec<Heard>>
             reason: format!("{word:?} is no word of the grammar; make the corpus anew with this program"),
         })?;
         let waveform = waveform::prepare(&clip.samples()?)?;
+        let letters = words.iter().copied().zip(clip.transcript.split_whitespace().map(str::len));
+        let guessed = flat_start::flat_labels(&waveform, &letters.collect::<Vec<_>>());
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         tell(Told::Prepares { stage: STAGE, what: "sound read", done, total: clips.len() });
-        Ok::<_, TrainerError>(Heard { waveform: Arc::from(waveform), words, valence: clip.prosody })
+        Ok::<_, TrainerError>(Heard {
+            waveform: Arc::from(waveform),
+            words,
+            guessed: Arc::from(guessed),
+            valence: clip.prosody,
+        })
     };
     clips.par_iter().map(read).collect()
 }
 
 /// Digest of everything that the training depends on.
 fn learned_from(clips: &Clips, settings: &HearingSettings) -> Sha256 {
-    Sha256::of(format!("{STAGE} 1\n{}\n{settings:?}\n", clips.digest()).as_bytes())
+    Sha256::of(format!("{STAGE} 2\n{}\n{settings:?}\n", clips.digest()).as_bytes())
 }
 
 /// The sizes as the transformers library's `config.json`.

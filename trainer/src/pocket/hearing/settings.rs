@@ -14,6 +14,8 @@ pub struct HearingSettings {
     pub sizes: WavlmConfig,
     /// Clips of the validation split that are measured.
     pub measured: usize,
+    /// Steps over which the flat start's guess gives way to CTC.
+    pub flat_start: u64,
     /// Length and speed.
     pub pace: Pace,
 }
@@ -37,13 +39,14 @@ impl Default for HearingSettings {
                 layer_norm_eps: 1e-5,
             },
             measured: 160,
+            flat_start: 1200,
             pace: Pace {
                 seed: 1,
-                steps: 7500,
+                steps: 5000,
                 batch: 8,
                 rate: 1e-3,
                 warmup: 400,
-                measure_every: 375,
+                measure_every: 250,
                 checkpoint_every: 25,
             },
         }

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::STAGE;
 use crate::Result;
-use crate::networks::objective::ctc;
+use crate::networks::objective::{ctc, next_token};
 use crate::networks::{Parameters, Recogniser};
 use crate::train::{Loss, Stage};
 
@@ -20,6 +20,8 @@ pub struct Heard {
     pub waveform: Arc<[f32]>,
     /// Labels of its words.
     pub words: Vec<u32>,
+    /// Label of each frame by a flat start.
+    pub guessed: Arc<[u32]>,
     /// Hidden valence of the voice.
     pub valence: f64,
 }
@@ -29,6 +31,15 @@ impl Heard {
     pub fn frames(&self) -> usize {
         self.waveform.len() / 320
     }
+}
+
+/// What one step learns from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lesson {
+    /// The clips.
+    pub clips: Vec<Heard>,
+    /// Share of the flat start's loss, 0 to 1; CTC has the rest.
+    pub guessed: f64,
 }
 
 /// WavLM with scores of words and a valence by frame.
@@ -68,7 +79,7 @@ impl HearingStage {
 }
 
 impl Stage for HearingStage {
-    type Batch = Vec<Heard>;
+    type Batch = Lesson;
 
     fn name(&self) -> &'static str {
         STAGE
@@ -83,10 +94,20 @@ impl Stage for HearingStage {
     }
 
     fn loss(&self, batch: &Self::Batch) -> Result<Loss> {
-        let Scores { words, valence, frames } = self.scores(batch)?;
-        let targets: Vec<Vec<u32>> = batch.iter().map(|clip| clip.words.clone()).collect();
-        let felt = self.constant(batch.iter().map(|clip| clip.valence as f32).collect(), [batch.len(), 1]);
-        let apart = (valence - felt).square().mean();
-        Ok(Loss::from(ctc(words, &frames, &targets)? + apart.mul_scalar(VALENCE_WEIGHT)))
+        let Lesson { clips, guessed } = batch;
+        let Scores { words, valence, frames } = self.scores(clips)?;
+        let felt = self.constant(clips.iter().map(|clip| clip.valence as f32).collect(), [clips.len(), 1]);
+        let mut loss = (valence - felt).square().mean().mul_scalar(VALENCE_WEIGHT);
+        if *guessed > 0.0 {
+            let longest = words.dims()[0] / clips.len().max(1);
+            let labels = |clip: &Heard| (0..longest).map(|t| clip.guessed.get(t).copied()).collect::<Vec<_>>();
+            let labels: Vec<Option<u32>> = clips.iter().flat_map(labels).collect();
+            loss = loss + next_token(words.clone(), &labels)?.mul_scalar(*guessed);
+        }
+        if *guessed < 1.0 {
+            let targets: Vec<Vec<u32>> = clips.iter().map(|clip| clip.words.clone()).collect();
+            loss = loss + ctc(words, &frames, &targets)?.mul_scalar(1.0 - guessed);
+        }
+        Ok(Loss::from(loss))
     }
 }

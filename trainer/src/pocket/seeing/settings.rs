@@ -25,7 +25,7 @@ impl Default for SeeingSettings {
             measured: 100,
             pace: Pace {
                 seed: 1,
-                steps: 4000,
+                steps: 2500,
                 batch: 16,
                 rate: 1e-3,
                 warmup: 200,

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 
-/// Validation errors of one seed's chosen epoch.
+use super::spread::Spread;
+
+/// Errors of one seed's chosen epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct SeedErrors {
     /// The seed.
@@ -16,7 +18,7 @@ pub(super) struct SeedErrors {
 }
 
 /// A row of the table.
-pub(super) struct Row {
+pub(super) struct Measured {
     /// What is left out.
     pub(super) without: &'static str,
     /// One for each seed.
@@ -27,17 +29,17 @@ pub(super) struct Row {
 ///
 /// # Errors
 /// Rows that do not have the same seeds.
-pub(super) fn markdown(rows: &[Row]) -> Result<String> {
+pub(super) fn markdown(rows: &[Measured]) -> Result<String> {
     let full = rows.last().context("no rows")?;
     let mut text = String::from(
         "| row | left out | MAE, text missing | MAE, text complete | missing: above full | full is better |\n\
          |---|---|---|---|---|---|\n",
     );
     for (number, row) in (1..).zip(rows) {
-        let seeds = |row: &Row| row.runs.iter().map(|run| run.seed).collect::<Vec<_>>();
+        let seeds = |row: &Measured| row.runs.iter().map(|run| run.seed).collect::<Vec<_>>();
         ensure!(seeds(row) == seeds(full), "{}: other seeds than the full method's", row.without);
         let [missing, complete] = [|run: &SeedErrors| run.missing, |run: &SeedErrors| run.complete].map(|part| {
-            let (mean, deviation) = mean_and_deviation(&row.runs.iter().map(part).collect::<Vec<_>>());
+            let Spread { mean, deviation, .. } = Spread::of(&row.runs.iter().map(part).collect::<Vec<_>>());
             format!("{mean:.4} ± {deviation:.4}")
         });
         let versus = if std::ptr::eq(row, full) { "| | |".into() } else { versus(&row.runs, &full.runs) };
@@ -49,19 +51,11 @@ pub(super) fn markdown(rows: &[Row]) -> Result<String> {
 /// How far a row's error with simulated text is above the full method's: mean and standard error of the differences of
 /// equal seeds, and in how many seeds.
 fn versus(row: &[SeedErrors], full: &[SeedErrors]) -> String {
-    let apart: Vec<f64> = row.iter().zip(full).map(|(row, full)| row.missing - full.missing).collect();
-    let (mean, deviation) = mean_and_deviation(&apart);
-    let error = deviation / (apart.len() as f64).sqrt();
-    let better = apart.iter().filter(|d| **d > 0.0).count();
-    format!("| {mean:+.4} ± {error:.4} | in {better} of {} |", apart.len())
-}
-
-/// Mean and standard deviation (n - 1); the deviation of one value is 0.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n.max(1.0);
-    let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+    let missing = |runs: &[SeedErrors]| runs.iter().map(|run| run.missing).collect::<Vec<_>>();
+    let (row, full) = (missing(row), missing(full));
+    let Spread { mean, error, .. } = Spread::of_differences(&row, &full);
+    let better = row.iter().zip(&full).filter(|(row, full)| row > full).count();
+    format!("| {mean:+.4} ± {error:.4} | in {better} of {} |", full.len())
 }
 
 #[cfg(test)]
@@ -69,9 +63,9 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn row(without: &'static str, missing: [f64; 4]) -> Row {
+    fn row(without: &'static str, missing: [f64; 4]) -> Measured {
         let run = |(seed, missing)| SeedErrors { seed, missing, complete: 0.5 };
-        Row { without, runs: (1..).zip(missing).map(run).collect() }
+        Measured { without, runs: (1..).zip(missing).map(run).collect() }
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! `mien-train pocket rows | fusion | bundle`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use mien_models::bundle::{Bundle, MODES};
+use mien_models::tensor::NamedTensors;
+use mien_trainer::data::Split;
+use mien_trainer::data::corpus::split_name;
+use mien_trainer::data::store::Store;
+use mien_trainer::evaluate::{Measured, Measuring, Mode, write_into_bundle};
+use mien_trainer::pocket::{bundles, fusing};
+use mien_trainer::train::{Learner, WEIGHTS_FILE, device, saved, seed_folder};
+
+use super::import::Progress;
+use super::output::{self, shown};
+use super::show::reporter;
+
+/// Clips per batch of an evaluation; padding is masked, so nothing depends on it.
+const BATCH: usize = 128;
+/// Draws of the bootstrap, and their seed.
+const RESAMPLES: usize = 1000;
+const BOOTSTRAP: u64 = 1;
+/// Where the evaluation on the test split is saved.
+const EVALUATION: &str = "evaluation";
+
+/// Where everything is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The corpus: a folder of `mien-train pocket corpus`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) corpus: PathBuf,
+    /// Where the stages' folders are; equal for all stages
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// The fusion network's first values and the order of its batches depend on it
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Options of the fusion network's training.
+#[derive(Debug, Args)]
+pub(crate) struct Fusing {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// What computes: cpu, or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
+    /// Plain lines even where there is a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+impl Place {
+    /// Makes the first bundle and the rows.
+    pub(crate) fn rows(&self) -> Result<Store> {
+        let first = bundles::first(&self.corpus, &self.out, self.seed, &mut |_, _| ())?;
+        told(&Bundle::open(&first.folder)?)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let progress = Progress::new();
+        let store = fusing::rows(&self.corpus, &self.out, threads, &|step| {
+            progress.tell(step.what, step.done, step.total);
+        });
+        progress.end();
+        let store = store?;
+        output::line(&shown(&format!("{}: rows of every clip", self.out.join(fusing::STORE).display())))?;
+        Ok(store)
+    }
+
+    /// Makes the last bundle and measures it: what is measured on the test split stands in its manifest.
+    pub(crate) fn bundle(&self) -> Result<()> {
+        let run = self.out.join(fusing::RUN);
+        let weights = seed_folder(&run, self.seed).join(WEIGHTS_FILE);
+        let built = bundles::last(&self.corpus, &self.out, &weights, &mut |_, _| ())?;
+        let experiment = saved(&run)?;
+        let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), self.seed, &device("cpu")?)?;
+        let measured = measured(&Store::open(&self.out.join(fusing::STORE))?, &learner, &weights)?;
+        let Measured { evaluation, predictions } = measured;
+        evaluation.save(&predictions, &self.out.join(EVALUATION))?;
+        write_into_bundle(&evaluation, &built.folder)?;
+        told(&Bundle::open(&built.folder)?)?;
+        if let Some(calibration) = built.quantised.as_ref().and_then(|quantised| quantised.calibration.as_ref()) {
+            let (p99, clips) = (calibration.measured.p99, calibration.clips);
+            output::line(&format!("bytes move the valence of {clips} clips by {p99:.4} (p99)"))?;
+        }
+        output::table(&evaluation.table())?;
+        Ok(())
+    }
+}
+
+impl Fusing {
+    pub(crate) fn run(self) -> Result<()> {
+        let Place { out, seed, .. } = &self.place;
+        let store = Store::open(&out.join(fusing::STORE))?;
+        let device = device(&self.device)?;
+        let mut report = reporter(self.plain);
+        let learned = fusing::learn(&store, out, *seed, &device, report.as_mut());
+        drop(report);
+        let (summary, weights) = learned?;
+        let mean = &summary.mean;
+        output::line(&shown(&format!(
+            "{}: validation MAE {:.4} with text, {:.4} with simulated text",
+            weights.display(),
+            mean.complete,
+            mean.missing
+        )))
+    }
+}
+
+/// The test split in the usual modes and those of a device.
+fn measured(store: &Store, learner: &Learner, weights: &Path) -> Result<Measured> {
+    let mut modes: Vec<Mode> = Mode::USUAL.iter().map(|(_, mode)| *mode).collect();
+    for mode in MODES.iter().filter_map(|name| name.parse::<Mode>().ok()) {
+        if !modes.contains(&mode) {
+            modes.push(mode);
+        }
+    }
+    let (split, calibrate) = (Split::Test, Split::Valid);
+    let measuring = Measuring { split, calibrate, modes, batch: BATCH, resamples: RESAMPLES, seed: BOOTSTRAP };
+    let progress = Progress::new();
+    let measured = measuring.measure(store, learner, weights, &mut |split, done, total| {
+        progress.tell(split_name(split), done, total);
+    });
+    progress.end();
+    Ok(measured?)
+}
+
+/// Says what was made.
+fn told(bundle: &Bundle) -> Result<()> {
+    let manifest = bundle.manifest();
+    let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+    let folder = bundle.folder().display();
+    output::line(&shown(&format!("{folder}: {:.1} MB, digest {}", bytes as f64 / 1e6, bundle.digest())))?;
+    output::line(&format!("NOTE: {}", manifest.statement))
+}
