@@ -37,6 +37,8 @@ enum Command {
     Fusion(Fusing),
     /// Make the bundle that a device takes, and measure it on the test split.
     Bundle(Place),
+    /// Score the test split with the bundle as a device does, and hold that against the trainer.
+    Check(Place),
     All(All),
 }
 
@@ -86,6 +88,7 @@ impl Pocket {
             Command::Rows(place) => place.rows().map(drop),
             Command::Fusion(command) => command.run(),
             Command::Bundle(place) => place.bundle(),
+            Command::Check(place) => place.check(),
             Command::All(command) => command.run(),
         }
     }

@@ -57,6 +57,7 @@ impl All {
         let place = Place { corpus, out: self.out, seed: self.seed };
         place.rows()?;
         Fusing { place: place.clone(), device: self.device, plain: false }.run()?;
-        place.bundle()
+        place.bundle()?;
+        place.check()
     }
 }

@@ -1,4 +1,4 @@
-//! `mien-train pocket rows | fusion | bundle`.
+//! `mien-train pocket rows | fusion | bundle | check`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,11 @@ use mien_trainer::data::Split;
 use mien_trainer::data::corpus::split_name;
 use mien_trainer::data::store::Store;
 use mien_trainer::evaluate::{Measured, Measuring, Mode, write_into_bundle};
+use mien_trainer::pocket::device::{Both, TOLERANCE, check};
 use mien_trainer::pocket::{bundles, fusing};
 use mien_trainer::train::{Learner, WEIGHTS_FILE, device, saved, seed_folder};
 
+use super::fault::Fault;
 use super::import::Progress;
 use super::output::{self, shown};
 use super::show::reporter;
@@ -22,6 +24,8 @@ const BATCH: usize = 128;
 /// Draws of the bootstrap, and their seed.
 const RESAMPLES: usize = 1000;
 const BOOTSTRAP: u64 = 1;
+/// Exit code where device and trainer disagree, as for an export that is refused.
+const DISAGREES: u8 = 5;
 /// Where the evaluation on the test split is saved.
 const EVALUATION: &str = "evaluation";
 
@@ -57,9 +61,8 @@ impl Place {
     pub(crate) fn rows(&self) -> Result<Store> {
         let first = bundles::first(&self.corpus, &self.out, self.seed, &mut |_, _| ())?;
         told(&Bundle::open(&first.folder)?)?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let progress = Progress::new();
-        let store = fusing::rows(&self.corpus, &self.out, threads, &|step| {
+        let store = fusing::rows(&self.corpus, &self.out, threads(), &|step| {
             progress.tell(step.what, step.done, step.total);
         });
         progress.end();
@@ -87,6 +90,49 @@ impl Place {
         output::table(&evaluation.table())?;
         Ok(())
     }
+}
+
+impl Place {
+    /// Holds the device's scores against the trainer's predictions.
+    pub(crate) fn check(&self) -> Result<()> {
+        let progress = Progress::new();
+        let evaluation = self.out.join(EVALUATION);
+        let checked = check(&self.corpus, &self.out, &evaluation, threads(), &|step| {
+            progress.tell(step.what, step.done, step.total);
+        });
+        progress.end();
+        let checked = checked?;
+        let mut rows = vec![["mode", "MAE device", "MAE trainer", "apart", "largest"].map(str::to_owned).to_vec()];
+        for Both { mode, device, trainer, apart: [mean, largest] } in &checked.modes {
+            let mut row = vec![mode.to_string()];
+            row.extend([device, trainer, mean, largest].map(|value| format!("{value:.4}")));
+            rows.push(row);
+        }
+        output::table(&rows)?;
+        let words = &checked.simulated;
+        output::line(&format!(
+            "simulated transcripts of {} clips: word error rate {:.3}, {:.0} % of the sentences whole",
+            checked.clips,
+            words.rate(),
+            100.0 * words.whole_share()
+        ))?;
+        match checked.worst().filter(|both| (both.device - both.trainer).abs() > TOLERANCE) {
+            None => Ok(()),
+            Some(Both { mode, device, trainer, .. }) => Err(Fault::of_code(
+                DISAGREES,
+                format!(
+                    "{}: in mode {mode} the device is off by {device:.4} and the trainer by {trainer:.4}, expected within \
+                     {TOLERANCE} of each other; keep layers in float (`mien-train bundle build --keep-float`)",
+                    self.out.join(bundles::LAST).display()
+                ),
+            )
+            .into()),
+        }
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Fusing {

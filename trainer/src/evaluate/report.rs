@@ -251,9 +251,13 @@ pub fn compare_saved(
 }
 
 /// Label and valence by mode and id.
-type Saved = BTreeMap<String, BTreeMap<String, (f64, f64)>>;
+pub(crate) type Saved = BTreeMap<String, BTreeMap<String, (f64, f64)>>;
 
-fn saved(folder: &Path) -> Result<Saved> {
+/// Labels and predictions of the evaluation that [`Evaluation::save`] left in `folder`.
+///
+/// # Errors
+/// Io; Format for a table that is not as it is written.
+pub(crate) fn saved(folder: &Path) -> Result<Saved> {
     let path = folder.join(PREDICTIONS_FILE);
     let bytes = std::fs::read(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
     let refuse = |reason: String| TrainerError::Format {

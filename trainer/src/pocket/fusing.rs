@@ -36,10 +36,10 @@ pub const RUN: &str = "fusion";
 /// The run's settings.
 const EXPERIMENT: &str = include_str!("../../experiments/pocket.toml");
 /// Longest text of the language model: 6 s of sound are 60 rows, and the prompt and 200 new tokens follow.
-const LLM_CONTEXT: usize = 512;
+pub(super) const LLM_CONTEXT: usize = 512;
 
 /// Most clips that are worked on at a time; each has networks of its own.
-const MOST_THREADS: usize = 16;
+pub(super) const MOST_THREADS: usize = 16;
 
 /// How far the rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

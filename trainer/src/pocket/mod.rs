@@ -22,6 +22,7 @@
 pub mod bundles;
 pub mod clips;
 pub mod corpus;
+pub mod device;
 pub mod fusing;
 pub mod hearing;
 pub mod language;

@@ -70,7 +70,7 @@ pub(crate) fn hearing() -> HearingSettings {
 
 pub(crate) fn projection() -> ProjectionSettings {
     let (hearing, language) = (hearing().sizes, language());
-    ProjectionSettings { hearing, language, k: 5, hidden: 48, measured: 3, pace: pace(40, 8, 1e-2) }
+    ProjectionSettings { hearing, language, k: 5, hidden: 48, varied: 1, measured: 3, pace: pace(40, 8, 1e-2) }
 }
 
 pub(crate) fn seeing() -> SeeingSettings {

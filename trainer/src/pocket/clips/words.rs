@@ -23,6 +23,15 @@ impl ErrorRate {
         self.sentences += 1;
     }
 
+    /// Takes other sentences in.
+    pub fn join(&mut self, other: Self) {
+        let Self { errors, words, whole, sentences } = other;
+        self.errors += errors;
+        self.words += words;
+        self.whole += whole;
+        self.sentences += sentences;
+    }
+
     /// Errors for each word that was said; 0 where nothing was.
     pub fn rate(&self) -> f64 {
         self.errors as f64 / self.words.max(1) as f64

@@ -24,7 +24,7 @@ pub(super) fn measure(stage: &HearingStage, clips: &[Heard]) -> Result<Measures>
             let scores = words.get(i * longest * choices..).unwrap_or_default();
             rate.add(&clip.words, &greedy(scores.get(..frames * choices).unwrap_or_default(), choices));
         }
-        told.extend(batch.iter().zip(valence).map(|(clip, told)| (clip.valence, f64::from(told))));
+        told.extend(batch.iter().zip(valence).filter_map(|(clip, told)| Some((clip.valence?, f64::from(told)))));
     }
     Ok(Measures::from([
         ("word_errors".into(), rate.rate()),

@@ -10,9 +10,9 @@ mod measure;
 mod order;
 mod settings;
 mod stage;
+mod varied;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{DType, Device};
@@ -33,11 +33,14 @@ pub(super) use measure::{correlation, mean};
 pub(super) use order::Order;
 pub use settings::{AUDIO_LAYER, HearingSettings};
 pub use stage::{Heard, HearingStage, Lesson};
+pub(super) use varied::varied;
 
 /// The stage's name, and that of its folder.
 pub const STAGE: &str = "wavlm";
 /// The trained tensors under transformers' names.
 pub const WEIGHTS: &str = "wavlm.safetensors";
+/// Tells these draws from others.
+const VARIED: u64 = 111;
 /// Its sizes as transformers writes them.
 pub const LIBRARY_CONFIG: &str = "config.json";
 
@@ -64,14 +67,18 @@ pub fn train(
     let device = device.clone().autodiff();
     let recogniser = Recogniser::new(&settings.sizes, labels.choices(), &weights, Mode::Learns, &device, DType::F32)?;
     let mut stage = HearingStage { recogniser };
-    let train = heard(&clips.of(Split::Train), &labels, tell)?;
+    let train = spoken(&clips.of(Split::Train), &labels, tell)?;
     let valid: Vec<&Clip> = clips.of(Split::Valid).into_iter().take(settings.measured).collect();
-    let valid = heard(&valid, &labels, tell)?;
-    let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.iter().map(Heard::frames));
+    let valid = spoken(&valid, &labels, tell)?;
+    let valid: Vec<Heard> = valid.iter().map(|clip| clip.heard(&clip.samples)).collect::<Result<_>>()?;
+    let seed = settings.pace.seed;
+    let mut order = Order::new(seed, settings.pace.batch, train.iter().map(|clip| clip.samples.len()));
     let valid = Course { folder: &folder, plan: &plan, measure_every: settings.pace.measure_every, tell }.run(
         &mut stage,
         &mut |step| {
-            let clips = order.batch(step).iter().filter_map(|&clip| train.get(clip).cloned()).collect();
+            let clips: Vec<&Spoken> = order.batch(step).iter().filter_map(|&clip| train.get(clip)).collect();
+            let varied = |(place, clip): (u64, &Spoken)| clip.varied(&[seed, VARIED, step, place]);
+            let clips = (0..).zip(clips).map(varied).collect::<Result<_>>()?;
             Ok(Lesson { clips, guessed: 1.0 - (step as f64 / settings.flat_start.max(1) as f64).min(1.0) })
         },
         &mut |stage| measure::measure(stage, &valid),
@@ -82,32 +89,50 @@ pub fn train(
     folder.finish(STAGE, [clips.digest(), learned_from], settings.pace, valid, &[WEIGHTS, LIBRARY_CONFIG])
 }
 
-/// The clips as the stage takes them, read on all threads.
-fn heard(clips: &[&Clip], labels: &Labels, tell: Tell<'_>) -> Result<Vec<Heard>> {
+/// A clip with what is said in it.
+struct Spoken {
+    samples: Vec<f32>,
+    /// Labels of the words, and how many letters each has.
+    words: Vec<(u32, usize)>,
+    valence: f64,
+}
+
+impl Spoken {
+    /// `samples`, the clip's or made of them, as the stage takes them.
+    fn heard(&self, samples: &[f32]) -> Result<Heard> {
+        let waveform = waveform::prepare(samples)?;
+        let guessed = flat_start::flat_labels(&waveform, &self.words);
+        let words = self.words.iter().map(|(label, _)| *label).collect();
+        Ok(Heard { waveform, words, guessed, valence: Some(self.valence) })
+    }
+
+    fn varied(&self, key: &[u64]) -> Result<Heard> {
+        let varied = varied(&self.samples, key);
+        let heard = self.heard(&varied.samples)?;
+        Ok(if varied.speed_changed { Heard { valence: None, ..heard } } else { heard })
+    }
+}
+
+/// The clips, read on all threads.
+fn spoken(clips: &[&Clip], labels: &Labels, tell: Tell<'_>) -> Result<Vec<Spoken>> {
     let done = AtomicUsize::new(0);
     let read = |clip: &&Clip| {
         let words = labels.of(&clip.transcript).map_err(|word| TrainerError::Pocket {
             path: clip.path.clone(),
             reason: format!("{word:?} is no word of the grammar; make the corpus anew with this program"),
         })?;
-        let waveform = waveform::prepare(&clip.samples()?)?;
-        let letters = words.iter().copied().zip(clip.transcript.split_whitespace().map(str::len));
-        let guessed = flat_start::flat_labels(&waveform, &letters.collect::<Vec<_>>());
+        let words = words.into_iter().zip(clip.transcript.split_whitespace().map(str::len)).collect();
+        let samples = clip.samples()?;
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         tell(Told::Prepares { stage: STAGE, what: "sound read", done, total: clips.len() });
-        Ok::<_, TrainerError>(Heard {
-            waveform: Arc::from(waveform),
-            words,
-            guessed: Arc::from(guessed),
-            valence: clip.prosody,
-        })
+        Ok::<_, TrainerError>(Spoken { samples, words, valence: clip.prosody })
     };
     clips.par_iter().map(read).collect()
 }
 
 /// Digest of everything that the training depends on.
 fn learned_from(clips: &Clips, settings: &HearingSettings) -> Sha256 {
-    Sha256::of(format!("{STAGE} 2\n{}\n{settings:?}\n", clips.digest()).as_bytes())
+    Sha256::of(format!("{STAGE} 3\n{}\n{settings:?}\n", clips.digest()).as_bytes())
 }
 
 /// The sizes as the transformers library's `config.json`.

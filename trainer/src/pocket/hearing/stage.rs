@@ -1,7 +1,5 @@
 //! WavLM's step: the words that are said, and the mood of the voice.
 
-use std::sync::Arc;
-
 use burn::tensor::{Tensor, TensorData};
 
 use super::STAGE;
@@ -17,20 +15,13 @@ const VALENCE_WEIGHT: f64 = 0.3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
     /// 320 T + 80 samples, as `mien_models::wavlm::waveform::prepare` makes them.
-    pub waveform: Arc<[f32]>,
+    pub waveform: Vec<f32>,
     /// Labels of its words.
     pub words: Vec<u32>,
     /// Label of each frame by a flat start.
-    pub guessed: Arc<[u32]>,
-    /// Hidden valence of the voice.
-    pub valence: f64,
-}
-
-impl Heard {
-    /// T: frames of 20 ms.
-    pub fn frames(&self) -> usize {
-        self.waveform.len() / 320
-    }
+    pub guessed: Vec<u32>,
+    /// Hidden valence of the voice, where the sound still tells it.
+    pub valence: Option<f64>,
 }
 
 /// What one step learns from.
@@ -60,7 +51,7 @@ pub(super) struct Scores {
 
 impl HearingStage {
     pub(super) fn scores(&self, clips: &[Heard]) -> Result<Scores> {
-        let waveforms: Vec<&[f32]> = clips.iter().map(|clip| &*clip.waveform).collect();
+        let waveforms: Vec<&[f32]> = clips.iter().map(|clip| clip.waveform.as_slice()).collect();
         let (scores, frames) = self.recogniser.scores(&waveforms)?;
         let [rows, choices] = scores.dims();
         let words = scores.clone().narrow(1, 0, choices - 1);
@@ -96,8 +87,12 @@ impl Stage for HearingStage {
     fn loss(&self, batch: &Self::Batch) -> Result<Loss> {
         let Lesson { clips, guessed } = batch;
         let Scores { words, valence, frames } = self.scores(clips)?;
-        let felt = self.constant(clips.iter().map(|clip| clip.valence as f32).collect(), [clips.len(), 1]);
-        let mut loss = (valence - felt).square().mean().mul_scalar(VALENCE_WEIGHT);
+        let felt =
+            self.constant(clips.iter().map(|clip| clip.valence.unwrap_or(0.0) as f32).collect(), [clips.len(), 1]);
+        let told = clips.iter().filter(|clip| clip.valence.is_some()).count().max(1) as f32;
+        let share = |clip: &Heard| if clip.valence.is_some() { 1.0 / told } else { 0.0 };
+        let shares = self.constant(clips.iter().map(share).collect(), [clips.len(), 1]);
+        let mut loss = ((valence - felt).square() * shares).sum().mul_scalar(VALENCE_WEIGHT);
         if *guessed > 0.0 {
             let longest = words.dims()[0] / clips.len().max(1);
             let labels = |clip: &Heard| (0..longest).map(|t| clip.guessed.get(t).copied()).collect::<Vec<_>>();

@@ -77,10 +77,15 @@ pub fn train(
         clips.iter().map(ended).collect()
     };
     let train = clips.of(Split::Train);
-    let train = (ear.frames(&train, tell)?, transcripts(&train));
+    let mut heard = (ear.frames(&train, None, tell)?, transcripts(&train));
+    for copy in 1..=settings.varied {
+        heard.0.extend(ear.frames(&train, Some([settings.pace.seed, copy]), tell)?);
+        heard.1.extend_from_within(..train.len());
+    }
+    let train = heard;
     let valid: Vec<&Clip> = clips.of(Split::Valid).into_iter().take(settings.measured).collect();
     let held_out = measure::HeldOut {
-        frames: ear.frames(&valid, tell)?,
+        frames: ear.frames(&valid, None, tell)?,
         transcripts: transcripts(&valid),
         texts: valid.iter().map(|clip| clip.transcript.clone()).collect(),
         prompt: vocabulary.prompt(),
@@ -107,5 +112,5 @@ pub fn train(
 fn learned_from(clips: &Clips, before: [&Finished; 2], settings: &ProjectionSettings) -> Sha256 {
     let before: Vec<String> = before.iter().flat_map(|stage| &stage.files).map(|(n, d)| format!("{n} {d}")).collect();
     let prompt = language::PROMPT;
-    Sha256::of(format!("{STAGE} 1\n{}\n{before:?}\n{settings:?}\n{prompt}\n", clips.digest()).as_bytes())
+    Sha256::of(format!("{STAGE} 2\n{}\n{before:?}\n{settings:?}\n{prompt}\n", clips.digest()).as_bytes())
 }

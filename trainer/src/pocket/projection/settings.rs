@@ -17,6 +17,8 @@ pub struct ProjectionSettings {
     pub k: usize,
     /// Width between the two maps.
     pub hidden: usize,
+    /// Variations of each clip that are learned from beside it.
+    pub varied: u64,
     /// Clips of the validation split that are measured.
     pub measured: usize,
     /// Length and speed.
@@ -24,21 +26,23 @@ pub struct ProjectionSettings {
 }
 
 impl Default for ProjectionSettings {
-    /// Five frames for each row, as published. Twice the llama's width between the maps: 0.2 million numbers.
+    /// Five frames for each row, as published. Four times the llama's width between the maps: every word wants a place of its
+    /// own there.
     fn default() -> Self {
         Self {
             hearing: HearingSettings::default().sizes,
             language: LanguageSettings::default(),
             k: 5,
-            hidden: 256,
+            hidden: 512,
+            varied: 3,
             measured: 100,
             pace: Pace {
                 seed: 1,
-                steps: 3000,
+                steps: 10000,
                 batch: 16,
                 rate: 1e-3,
-                warmup: 100,
-                measure_every: 250,
+                warmup: 200,
+                measure_every: 1000,
                 checkpoint_every: 25,
             },
         }
