@@ -5,7 +5,7 @@ mod formula_data;
 
 use burn::tensor::{DType, Device, Tensor};
 use formula_data::{batch, fusion_golden};
-use mien_models::fusion::{FusionConfig, Mia, MiaResidual, Padding, parameters};
+use mien_models::fusion::{Fusion, FusionConfig, FusionInput, Mia, MiaResidual, Padding, parameters};
 use mien_models::tensor::{NamedTensors, Tensor as Plain, formula};
 use mien_trainer::data::{Batch, Stream};
 use mien_trainer::model::{Flow, Noise, Umca};
@@ -228,6 +228,36 @@ fn saved_weights_read_back_equal_and_are_what_the_device_reads() {
     assert_eq!(again.values().unwrap(), values);
     let tensors = mien_models::fusion::recognise(&config, NamedTensors::open(&path).unwrap()).unwrap();
     mien_models::fusion::build(&config, &tensors, &folder.path().join("fusion.onnx")).unwrap();
+}
+
+/// A narrower network is the same one in the trainer and on the device.
+#[test]
+fn a_narrow_network_gives_the_devices_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = FusionConfig { audio: 6, text: 10, video: 4, width: 24, ..FusionConfig::PUBLISHED };
+    let model = network(&config, NamedTensors::formula(7, &parameters(&config)), DType::F32);
+    let batch = batch(7, [&[5], &[3], &[4], &[2]], [6, 10, 4], vec![1.0]);
+    let path = folder.path().join("fusion.onnx");
+    mien_models::fusion::build(&config, &NamedTensors::formula(7, &parameters(&config)), &path).unwrap();
+    let mut device = Fusion::load(&path, &config).unwrap();
+    let plain = |stream: &Stream| Plain::new([stream.longest, stream.width], stream.rows.clone()).unwrap();
+    let [audio, text, simulated, video] = [&batch.audio, &batch.text, &batch.simulated, &batch.video].map(plain);
+    for (flow, (text, text_missing)) in
+        both(&model, &batch, DType::F32).iter().zip([(&text, false), (&simulated, true)])
+    {
+        let input = FusionInput { audio: &audio, text, video: &video, text_missing };
+        let scored = device.run(&[input]).unwrap().remove(0);
+        assert_eq!(
+            [scored.fused.shape(), scored.contrast.shape(), scored.text_cross.shape()],
+            [&[12][..], &[6], &[7, 12]]
+        );
+        let found = [numbers(&flow.valence), numbers(&flow.fused), numbers(&flow.text_cross)].concat();
+        let expected = [&[scored.valence], scored.fused.data(), scored.text_cross.data()].concat();
+        let largest = expected.iter().fold(1f64, |m, v| m.max(f64::from(v.abs())));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - f64::from(*expected)).abs() <= 1e-5 * largest, "{found}, expected {expected}");
+        }
+    }
 }
 
 /// Drawn weights have the spread that PyTorch's have.

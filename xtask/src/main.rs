@@ -3,6 +3,7 @@
 // A command runner reports what it runs on stderr.
 #![allow(clippy::print_stderr)]
 
+mod built_in;
 mod check;
 mod demo;
 mod device_test;
@@ -35,6 +36,7 @@ cargo xtask COMMAND
   check-gpu     build with Vulkan, hold the language model on a GPU against PyTorch and the processor; N: Vulkan's number of it
   planted-table Table I's rows on a synthetic corpus over five seeds, as a table: --corpus SEED --seeds LIST --out FOLDER
   pocket-table  Table I's rows in the pocket world, on its test split: --pocket FOLDER (of mien-train pocket) --seeds LIST --out FOLDER
+  pocket-built-in P  the bundle and three clips of P, a folder of `mien-train pocket all`, become those in the program
   golden-training F   write the trainer's golden file anew (Python, from PyPI); F: the reference fill.py
   fixtures F    write the test fixtures that PyTorch makes anew (Python, from PyPI); F: the reference fill.py
 ";
@@ -60,6 +62,7 @@ fn main() -> Result<()> {
         Some("check-cuda") => check::cuda(),
         Some("check-gpu") => gpu::check_gpu(&rest),
         Some("planted-table") => table1::planted_table(&rest),
+        Some("pocket-built-in") => built_in::pocket_built_in(&rest),
         Some("pocket-table") => table1::pocket_table(&rest),
         Some("golden-training") => check::golden_training(&rest),
         Some("fixtures") => check::fixtures(&rest),

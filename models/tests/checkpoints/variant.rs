@@ -78,11 +78,19 @@ fn what_was_asked_for_goes_before_what_the_file_tells_and_says_so() {
 }
 
 #[test]
-fn another_width_is_a_fault_of_the_shape() {
-    let specs = [TensorSpec::required("frame_dim_reshape_1.weight", [255, 20])];
-    let error = fusion::read(NamedTensors::formula(SEED, &specs), Some(Mia::Off), None).unwrap_err();
+fn projections_tell_the_width_and_must_agree_on_it() {
+    let read = |shapes: &[[usize; 2]]| {
+        let named =
+            |(m, shape): (usize, &[usize; 2])| TensorSpec::required(format!("frame_dim_reshape_{m}.weight"), *shape);
+        let specs: Vec<TensorSpec> = shapes.iter().enumerate().map(named).collect();
+        fusion::read(NamedTensors::formula(SEED, &specs), Some(Mia::Off), None).unwrap_err()
+    };
+    let error = read(&[]);
     assert!(matches!(&error, ModelError::MissingTensor { key, .. } if key == "frame_dim_reshape_0.weight"), "{error}");
-    let specs = [TensorSpec::required("frame_dim_reshape_0.weight", [255, 20])];
-    let error = fusion::read(NamedTensors::formula(SEED, &specs), Some(Mia::Off), None).unwrap_err();
-    assert!(matches!(&error, ModelError::TensorShape { found, .. } if *found == [255, 20]), "{error}");
+    let error = read(&[[128, 20], [256, 30]]);
+    let ModelError::TensorShape { key, expected, found, .. } = &error else { panic!("{error}") };
+    assert_eq!((key.as_str(), expected[0], found), ("frame_dim_reshape_1.weight", 128, &vec![256, 30]));
+    // Halves and quarters of it are widths, too.
+    let error = read(&[[255, 20], [255, 30], [255, 40]]);
+    assert!(matches!(&error, ModelError::Config { reason, .. } if reason.contains("255")), "{error}");
 }

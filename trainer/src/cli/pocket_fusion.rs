@@ -11,7 +11,7 @@ use mien_trainer::data::corpus::split_name;
 use mien_trainer::data::store::Store;
 use mien_trainer::evaluate::{Measured, Measuring, Mode, write_into_bundle};
 use mien_trainer::pocket::device::{Both, TOLERANCE, check};
-use mien_trainer::pocket::{bundles, fusing};
+use mien_trainer::pocket::{bundles, fusing, report};
 use mien_trainer::train::{Learner, WEIGHTS_FILE, device, saved, seed_folder};
 
 use super::fault::Fault;
@@ -109,6 +109,7 @@ impl Place {
             rows.push(row);
         }
         output::table(&rows)?;
+        report::write(&self.out, &checked)?;
         let words = &checked.simulated;
         output::line(&format!(
             "simulated transcripts of {} clips: word error rate {:.3}, {:.0} % of the sentences whole",

@@ -22,6 +22,6 @@ pub use measure::{Measured, Measuring};
 pub use metrics::{Measure, Metrics};
 pub use mode::Mode;
 pub use report::{Evaluation, ModeResult, Protocol, compare_saved};
-pub(crate) use report::{Saved, saved};
+pub(crate) use report::{Saved, saved, write_whole};
 pub use represent::{Representations, Represented, represent};
 pub use run::{Predictions, predict};

@@ -17,7 +17,7 @@ use crate::{Result, TrainerError};
 /// PyTorch's initial values (spec section 6), drawn from `seed`: a tensor depends on the seed and its name alone.
 ///
 /// Weights and biases of affine maps are uniform in +-1/sqrt(inputs), stage-1 queries normal with standard deviation
-/// sqrt(2 / 257); prelu 0.25; layer norm 1 and 0.
+/// sqrt(2 / (1 + D)); prelu 0.25; layer norm 1 and 0.
 pub fn initial(config: &FusionConfig, seed: u64) -> NamedTensors {
     let specs = parameters(config);
     let inputs: BTreeMap<&str, usize> =

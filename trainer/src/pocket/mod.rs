@@ -27,5 +27,6 @@ pub mod fusing;
 pub mod hearing;
 pub mod language;
 pub mod projection;
+pub mod report;
 pub mod seeing;
 pub mod stage;
