@@ -23,6 +23,8 @@ const STAGES: [(&str, &[(&str, &str)]); 4] = [
         &[
             ("perplexity", "perplexity of a word"),
             ("perplexity_by_counts", "the same by how often words come"),
+            ("judged_mae", "what sentences mean: mean absolute error of its verdicts"),
+            ("judged_correlation", "and correlation"),
             ("repeated_word_errors", "word error rate of what it repeats from rows"),
         ],
     ),

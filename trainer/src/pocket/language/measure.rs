@@ -7,11 +7,12 @@ use mien_models::llama::{LayerSet, Llama as OnDevice, LlamaRequirement, LlamaSet
 use mien_models::tensor::Tensor as Plain;
 
 use super::super::clips::{Clip, ErrorRate};
+use super::super::hearing::{correlation, mean};
 use super::super::stage::Measures;
 use super::{Exercise, Exercises, GGUF, LanguageSettings, LanguageStage, NAME, PROMPT, Vocabulary};
-use crate::Result;
 use crate::draw::Draw;
 use crate::train::Stage;
+use crate::{Result, TrainerError};
 
 /// Tells these draws from those that are learned from.
 const HEARD: u64 = 103;
@@ -34,6 +35,9 @@ pub(super) struct HeldOut {
     unigram: f64,
     /// Tokens that follow each other in the grammar.
     pairs: HashSet<(u32, u32)>,
+    /// Sentences with their valence.
+    judged: Vec<(Vec<u32>, f64)>,
+    verdicts: Vec<(u32, f64)>,
 }
 
 impl HeldOut {
@@ -47,7 +51,7 @@ impl HeldOut {
         let heard = heard.collect();
         let (mut counts, mut pairs) = (HashMap::new(), HashSet::new());
         for i in 0..COUNTED {
-            let tokens = exercises.read(&exercises.sentence(COUNTED_STEP, i)).tokens;
+            let tokens = exercises.read(&exercises.sentence(COUNTED_STEP, i).text()).tokens;
             pairs.extend(tokens.iter().copied().zip(tokens.iter().copied().skip(1)));
             tokens.into_iter().skip(1).for_each(|token| *counts.entry(token).or_insert(0u64) += 1);
         }
@@ -55,7 +59,31 @@ impl HeldOut {
         let asked: Vec<u32> = read.iter().flat_map(|exercise| exercise.tokens.iter().copied().skip(1)).collect();
         let share = |token: &u32| counts.get(token).map_or(0.5, |&n| n as f64) / all;
         let unigram = asked.iter().map(|token| -share(token).ln()).sum::<f64>() / asked.len().max(1) as f64;
-        Self { texts, read, heard, unigram, pairs }
+        let judged = |i: u64| {
+            let sentence = exercises.sentence(COUNTED_STEP + 1, i);
+            let Exercise { mut tokens, .. } = exercises.read(&sentence.text());
+            tokens.pop();
+            (tokens, sentence.valence())
+        };
+        let judged = (0..settings.measured as u64).map(judged).collect();
+        Self { texts, read, heard, unigram, pairs, judged, verdicts: exercises.verdicts().to_vec() }
+    }
+
+    /// How far the likeliest verdicts are from what sentences mean, and how both go together.
+    fn judge(&self, stage: &LanguageStage) -> Result<[f64; 2]> {
+        let choices = stage.llama.config().vocab_size;
+        let mut told = Vec::with_capacity(self.judged.len());
+        for (tokens, valence) in &self.judged {
+            let states = stage.llama.states(stage.llama.embed(tokens)?, 1)?;
+            let last = states.last.narrow(0, tokens.len().saturating_sub(1), 1);
+            let scores = stage.llama.logits(last)?.inner().reshape([choices]).try_into_vec_as::<f32>();
+            let failed = |e| TrainerError::Engine { action: "read the scores", reason: format!("{e:?}") };
+            let scores = scores.map_err(failed)?;
+            let score = |word: u32| scores.get(word as usize).copied().unwrap_or(f32::NEG_INFINITY);
+            let likeliest = self.verdicts.iter().max_by(|a, b| score(a.0).total_cmp(&score(b.0)));
+            told.push((*valence, likeliest.map_or(0.0, |(_, valence)| *valence)));
+        }
+        Ok([mean(told.iter().map(|(meant, told)| (meant - told).abs())), correlation(&told)])
     }
 
     /// Perplexity by token beside that of the grammar's word counts; word errors of what the device repeats from
@@ -88,7 +116,10 @@ impl HeldOut {
             formed +=
                 usize::from(whole.iter().copied().zip(whole.iter().copied().skip(1)).all(|p| self.pairs.contains(&p)));
         }
+        let [off, together] = self.judge(stage)?;
         Ok(Measures::from([
+            ("judged_mae".into(), off),
+            ("judged_correlation".into(), together),
             ("perplexity".into(), (sum / asked.max(1) as f64).exp()),
             ("perplexity_by_counts".into(), self.unigram.exp()),
             ("repeated_word_errors".into(), rate.rate()),

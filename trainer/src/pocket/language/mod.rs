@@ -1,9 +1,12 @@
-//! Stage `llama`: a small llama learns the grammar's sentences, and to repeat what it hears.
+//! Stage `llama`: a small llama learns the grammar's sentences, what they mean, and to repeat what it hears.
 //!
-//! Two exercises, both drawn without end from the grammar:
+//! Three exercises, all drawn without end from the grammar:
 //!
 //! 1. *Read*: begin-of-text, a sentence, end-of-text; how a real transcript is represented.
-//! 2. *Repeat*: rows as a projector gives them, the method's prompt, then the sentence. The rows are tokens here: words
+//! 2. *Judge*: after the sentence stands a quality that is as good or bad as what was said ("our song is not bad" is
+//!    "useful"). A published language model has read enough to know how words, denials and degrees go together; a small
+//!    one that only guesses the next word of a grammar in which all things are alike would not have to.
+//! 3. *Repeat*: rows as a projector gives them, the method's prompt, then the sentence. The rows are tokens here: words
 //!    that last for some rows, silence (`<unk>`) between them, now and then a word that is missing or another one. A
 //!    published language model brings this ability along; without it no projector could find rows that make it write
 //!    down what was said.
@@ -81,5 +84,5 @@ pub fn train(
 
 /// Digest of everything that the training depends on.
 fn learned_from(clips: &Clips, settings: &LanguageSettings) -> Sha256 {
-    Sha256::of(format!("{STAGE} 1\n{}\n{settings:?}\n{PROMPT}\n", clips.digest()).as_bytes())
+    Sha256::of(format!("{STAGE} 2\n{}\n{settings:?}\n{PROMPT}\n", clips.digest()).as_bytes())
 }

@@ -37,7 +37,7 @@ impl Default for LanguageSettings {
             measured: 64,
             pace: Pace {
                 seed: 1,
-                steps: 4000,
+                steps: 5000,
                 batch: 32,
                 rate: 2e-3,
                 warmup: 200,
