@@ -20,5 +20,6 @@ pub mod speech;
 pub mod spread;
 pub mod steering;
 pub mod transcript;
+pub mod word_errors;
 
 pub use error::{Result, RuntimeError};

@@ -3,7 +3,6 @@
 
 mod hidden;
 mod sound;
-mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use crate::data::Split;
 use crate::extract::ClipList;
 use crate::{Result, TrainerError};
 
-pub use words::ErrorRate;
+pub use mien_runtime::word_errors::ErrorRate;
 
 /// A clip.
 #[derive(Clone, Debug, PartialEq)]

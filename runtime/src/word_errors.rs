@@ -1,4 +1,4 @@
-//! How far what was recognised is from what was said.
+//! Word errors: how far what was recognised is from what was said.
 
 /// Word errors of a set of sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
