@@ -129,6 +129,9 @@ pub struct BundleMark {
     pub name: String,
     /// SHA-256 of the manifest, hex.
     pub digest: String,
-    /// Whether the weights mean anything.
+    /// Whether all of its networks learned.
     pub trained: bool,
+    /// What everything made with them must say; left out for trained weights without a statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
 }

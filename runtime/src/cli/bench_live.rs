@@ -29,9 +29,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if let Some(warning) = &report.warning {
         output::warn(warning, args.json);
     }
-    if !report.bundle.trained {
-        output::warn("untrained weights: times mean something, scores do not", args.json);
-    }
+    output::warn_statement(report.bundle.statement.as_deref(), args.json);
     if args.json { output::json(&report) } else { print(&report) }
 }
 

@@ -21,9 +21,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let manifest = chosen.bundle.manifest();
     let rung = args.rung.choose(manifest, &args.engine, Demand::Needed("--llm"), Demand::Wanted, args.json)?;
     let report = run_llm(&chosen.bundle, &args.engine.settings(rung), &settings)?;
-    if !report.bundle.trained {
-        output::warn("untrained weights: times mean something, texts do not", args.json);
-    }
+    output::warn_statement(report.bundle.statement.as_deref(), args.json);
     if args.json { output::json(&report) } else { print(&report) }
 }
 

@@ -83,7 +83,14 @@ pub(crate) fn report_text(kind: &str, message: &str, exit_code: u8, json: bool) 
     }
 }
 
-/// What every output of untrained weights says, on stderr: a line for people, an object for machines.
+/// What a bundle says of itself, if anything: everything that was made with it says so.
+pub(crate) fn warn_statement(statement: Option<&str>, json: bool) {
+    if let Some(statement) = statement {
+        warn(statement, json);
+    }
+}
+
+/// What nobody may overlook, on stderr: a line for people, an object for machines.
 pub(crate) fn warn(text: &str, json: bool) {
     if json {
         note(&serde_json::json!({ "warning": text }).to_string());

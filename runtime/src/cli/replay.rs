@@ -32,9 +32,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     // The recording says which networks are loaded.
     let settings = engine.settings(Rung::Full);
     let mut replay = Replay::open(&args.folder, engine.bundle.as_deref(), &settings, engine.gpu_layers)?;
-    if let Some(statement) = replay.statement() {
-        output::warn(statement, args.json);
-    }
+    output::warn_statement(replay.statement(), args.json);
     let mut live = replay.recording().records()?;
     let (mut count, mut different) = (0u64, 0u64);
     while let Some(record) = replay.next_record()? {

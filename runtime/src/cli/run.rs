@@ -91,9 +91,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(warning) = live.warning() {
         output::warn(&warning, args.json);
     }
-    if let Some(statement) = live.statement() {
-        output::warn(&statement, args.json);
-    }
+    output::warn_statement(live.statement().as_deref(), args.json);
     if let Some(folder) = &args.record {
         let told = format!("RECORDING everything heard and seen into {}", folder.display());
         output::warn(&told, args.json);
@@ -213,7 +211,8 @@ fn event_line(event: &Event) -> String {
         }
         What::Mute { muted: false, .. } => "no longer muted".into(),
         What::Bundle { bundle, rung, refused: None } => {
-            format!("bundle {} in use, rung {rung}, sha256 {}", bundle.name, bundle.digest)
+            let statement = bundle.statement.as_ref().map(|s| format!(": {s}")).unwrap_or_default();
+            format!("bundle {} in use, rung {rung}, sha256 {}{statement}", bundle.name, bundle.digest)
         }
         What::Bundle { bundle, refused: Some(reason), .. } => format!("bundle {} stays in use: {reason}", bundle.name),
         What::Recording { folder, on: true, .. } => format!("RECORDING into {}", folder.display()),

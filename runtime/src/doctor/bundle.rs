@@ -8,6 +8,7 @@ use super::{CONFIG, Finding};
 use crate::RuntimeError;
 use crate::config::Config;
 use crate::default_bundle::{VARIABLE, choose};
+use crate::scorer::BundleFacts;
 
 /// Opens and verifies the bundle; its manifest, if it is usable.
 pub(super) fn examine(named: Option<&Path>, add: &mut dyn FnMut(Finding)) -> Option<Manifest> {
@@ -29,12 +30,15 @@ pub(super) fn examine(named: Option<&Path>, add: &mut dyn FnMut(Finding)) -> Opt
     let m = bundle.manifest();
     let digest: String = bundle.digest().chars().take(12).collect();
     let found = format!("{} {} (sha256 {digest}), {} files hold", m.name, m.version, m.files.len());
-    add(if m.trained {
-        Finding::ok(check, found)
-    } else {
-        let found = format!("{found}; untrained weights: scores mean nothing");
-        let fix = format!("name a trained one: --bundle DIR, bundle in the configuration, or {VARIABLE}");
-        Finding::warning(check, found, fix)
+    add(match BundleFacts::of(bundle).statement() {
+        None => Finding::ok(check, found),
+        Some(statement) => {
+            let found = format!("{found}; it says: {statement}");
+            let fix = format!(
+                "where that does not suffice, name another one: --bundle DIR, bundle in the configuration, or {VARIABLE}"
+            );
+            Finding::warning(check, found, fix)
+        }
     });
     if !bundle.extra_files().is_empty() {
         let files: Vec<String> = bundle.extra_files().iter().take(3).map(|p| p.display().to_string()).collect();

@@ -336,7 +336,6 @@ impl Live {
             recording: w.tape.as_ref().filter(|t| t.ended().is_none()).map(|t| t.folder().to_owned()),
             bundle: facts.mark.clone(),
             rung: facts.rung,
-            statement: facts.statement().map(String::from),
             microphone: status(DeviceKind::Microphone),
             camera: status(DeviceKind::Camera),
             level: shown.level,

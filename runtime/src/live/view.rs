@@ -23,8 +23,6 @@ pub struct LiveView {
     pub bundle: BundleMark,
     /// Which of its networks are loaded.
     pub rung: Rung,
-    /// What every output of untrained weights must say.
-    pub statement: Option<String>,
     /// The microphone.
     pub microphone: DeviceStatus,
     /// The camera.

@@ -124,7 +124,7 @@ mod tests {
         let header = Header {
             version: VERSION,
             mien: "0.1.0".into(),
-            bundle: BundleMark { name: "b".into(), digest: "d".into(), trained: false },
+            bundle: BundleMark { name: "b".into(), digest: "d".into(), trained: false, statement: None },
             speech: SpeechSettings::default(),
             llm: LlmSettings::default(),
             rung: Some(Rung::AudioOnly),

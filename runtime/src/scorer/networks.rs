@@ -34,26 +34,31 @@ impl BundleFacts {
     /// What there is to know of `bundle` before its networks are loaded.
     pub fn of(bundle: &Bundle) -> Self {
         let manifest = bundle.manifest().clone();
-        let mark =
-            BundleMark { name: manifest.name.clone(), digest: bundle.digest().to_owned(), trained: manifest.trained };
+        let mark = BundleMark {
+            name: manifest.name.clone(),
+            digest: bundle.digest().to_owned(),
+            trained: manifest.trained,
+            statement: statement(&manifest),
+        };
         let rung = Rung::highest(&manifest);
         Self { manifest, mark, rung }
     }
 
     /// What every output of this bundle must say; `None` for trained weights without a statement.
     pub fn statement(&self) -> Option<&str> {
-        let statement = self.manifest.statement.as_str();
-        match (statement.is_empty(), self.manifest.trained) {
-            (false, _) => Some(statement),
-            (true, false) => Some("untrained weights: scores mean nothing"),
-            (true, true) => None,
-        }
+        self.mark.statement.as_deref()
     }
 
     /// Speech segmentation as this bundle wants it.
     pub fn segment_settings(&self) -> SegmentSettings {
         SegmentSettings { longest_s: self.manifest.audio.longest_utterance_s, ..Default::default() }
     }
+}
+
+/// What the manifest says of its networks; of untrained ones something is said in any case.
+fn statement(manifest: &Manifest) -> Option<String> {
+    let untrained = || (!manifest.trained).then(|| "untrained weights: scores mean nothing".to_owned());
+    Some(&manifest.statement).filter(|said| !said.is_empty()).cloned().or_else(untrained)
 }
 
 /// The networks of a bundle that its rung has, loaded.

@@ -43,7 +43,7 @@ pub struct Provenance {
     /// Layers of the language model that were to run on a GPU; none without one. Its digits differ from a processor's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_layers: Option<u32>,
-    /// The networks.
+    /// The networks; what they say of themselves is [`Provenance::statement`].
     pub bundle: BundleMark,
     /// The bundle's switches of the method, for readers: its digest covers them.
     pub method: MethodSection,
@@ -82,7 +82,7 @@ impl Provenance {
 
     /// What a reader of a store should know, in words.
     pub fn remark(&self) -> String {
-        let BundleMark { name, digest, trained } = &self.bundle;
+        let BundleMark { name, digest, trained, .. } = &self.bundle;
         let said = match (&self.statement, trained) {
             (Some(statement), _) => format!(": {statement}"),
             (None, false) => ": untrained weights".into(),

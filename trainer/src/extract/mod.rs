@@ -17,6 +17,7 @@ use mien_models::tensor::Tensor;
 use mien_runtime::RuntimeError;
 use mien_runtime::clip::clip_features;
 use mien_runtime::default_bundle::ChosenBundle;
+use mien_runtime::record::BundleMark;
 use mien_runtime::scorer::{BundleFacts, Features, Scorer, ScorerSettings};
 use mien_runtime::transcript::Transcript;
 
@@ -195,7 +196,7 @@ fn provenance(list: &ClipList, facts: &BundleFacts, settings: &ExtractSettings) 
         modalities: Modality::ALL.into_iter().filter(wanted).collect(),
         llm_context: with_llm.then_some(settings.scorer.llm_context),
         gpu_layers: Some(settings.scorer.gpu_layers).filter(|&layers| with_llm && layers > 0),
-        bundle: facts.mark.clone(),
+        bundle: BundleMark { statement: None, ..facts.mark.clone() },
         method: facts.manifest.method.clone(),
     }
 }

@@ -28,7 +28,7 @@ fn dim() -> Style {
     Style::new().fg(Color::DarkGray)
 }
 
-/// What nobody may overlook: muted, recording, untrained.
+/// What nobody may overlook: muted, recording, what the bundle says of itself.
 pub(super) fn banners(frame: &mut Frame, rows: &mut Rows, view: &LiveView) {
     let long = rows.roomy() || view.recording.is_none();
     let muted = if long { " MUTED: the devices are closed " } else { " MUTED " };
@@ -43,7 +43,7 @@ pub(super) fn banners(frame: &mut Frame, rows: &mut Rows, view: &LiveView) {
     } else if !banners.is_empty() {
         rows.line(frame, Line::from_iter(banners.into_iter().map(|(text, style)| Span::styled(text, style))), 1);
     }
-    if let Some(statement) = &view.statement {
+    if let Some(statement) = &view.bundle.statement {
         rows.line(frame, Line::styled(format!(" {statement} "), loud(Color::Yellow)), 2);
     }
 }

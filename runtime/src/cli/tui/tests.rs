@@ -23,9 +23,13 @@ fn empty() -> LiveView {
         time_s: 0.0,
         muted: false,
         recording: None,
-        bundle: BundleMark { name: "small".into(), digest: "0123456789abcdef".repeat(4), trained: true },
+        bundle: BundleMark {
+            name: "small".into(),
+            digest: "0123456789abcdef".repeat(4),
+            trained: true,
+            statement: None,
+        },
         rung: Rung::NoLlm,
-        statement: None,
         microphone: DeviceStatus::default(),
         camera: DeviceStatus::default(),
         level: LevelView { rms_dbfs: -120.0, peak_dbfs: -120.0, clipping: false, dead: false },
@@ -84,12 +88,9 @@ fn full() -> LiveView {
 
 /// A moment at which everything must be said at once.
 fn loud() -> LiveView {
-    LiveView {
-        muted: true,
-        recording: Some("/var/lib/study".into()),
-        statement: Some("untrained formula weights: scores mean nothing".into()),
-        ..full()
-    }
+    let mut view = full();
+    view.bundle.statement = Some("untrained formula weights: scores mean nothing".into());
+    LiveView { muted: true, recording: Some("/var/lib/study".into()), ..view }
 }
 
 fn drawn(view: &LiveView, messages: &[&str], width: u16, height: u16) -> Buffer {
@@ -288,8 +289,7 @@ fn nothing_from_outside_steers_the_terminal() {
     let bad = "\u{1b}[2J\u{202e}txt\u{7}\u{2066}\u{9b}31m\r\n\tZ";
     let mut view = loud();
     view.recording = Some(format!("/tmp/{bad}").into());
-    view.bundle = BundleMark { name: bad.into(), digest: bad.into(), trained: false };
-    view.statement = Some(bad.into());
+    view.bundle = BundleMark { name: bad.into(), digest: bad.into(), trained: false, statement: Some(bad.into()) };
     for device in [&mut view.microphone, &mut view.camera] {
         device.device = bad.into();
         device.reason = Some(bad.into());
