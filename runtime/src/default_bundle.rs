@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use mien_models::ModelError;
-use mien_models::bundle::{Bundle, DrySize, make_dry};
+use mien_models::bundle::Bundle;
 
+use crate::pocket::{BUNDLE, unpack};
 use crate::{Result, RuntimeError};
 
 /// The environment variable that names a bundle's folder.
 pub const VARIABLE: &str = "MIEN_BUNDLE";
-/// Seed of the built-in dry bundle's formula weights.
-pub const DRY_SEED: u64 = 7;
 
 /// An open bundle, and the temporary folder it lies in if it is the built-in one.
 pub struct ChosenBundle {
@@ -20,9 +18,9 @@ pub struct ChosenBundle {
     _folder: Option<tempfile::TempDir>,
 }
 
-/// Opens `named`, else the folder in the environment variable `MIEN_BUNDLE`, else makes the built-in dry bundle.
+/// Opens `named`, else the folder in the environment variable `MIEN_BUNDLE`, else unpacks the built-in pocket bundle.
 ///
-/// The dry bundle is made anew each time (small networks, formula weights), so it can neither be stale nor be changed.
+/// It is unpacked anew each time, out of the program itself, so it can neither be stale nor be changed.
 ///
 /// # Errors
 /// [`RuntimeError::Bundle`]; [`RuntimeError::Write`] when the built-in bundle finds no room.
@@ -37,15 +35,58 @@ pub fn choose(named: Option<&Path>) -> Result<ChosenBundle> {
         let bundle = Bundle::open(&path).map_err(RuntimeError::Bundle)?;
         return Ok(ChosenBundle { bundle, _folder: None });
     }
+    built_in()
+}
+
+/// The pocket bundle in a temporary folder.
+fn built_in() -> Result<ChosenBundle> {
     let folder = tempfile::Builder::new()
-        .prefix("mien-dry-")
+        .prefix("mien-pocket-")
         .tempdir()
         .map_err(|source| RuntimeError::Write { path: std::env::temp_dir(), source })?;
-    let path = folder.path().join("dry");
-    make_dry(&path, DrySize::Small, DRY_SEED).map_err(|error| match error {
-        ModelError::Io { path, source, .. } => RuntimeError::Write { path, source },
-        other => RuntimeError::Bundle(other),
-    })?;
-    let bundle = Bundle::open(&path).map_err(RuntimeError::Bundle)?;
+    unpack(BUNDLE, folder.path())?;
+    let bundle = Bundle::open(folder.path()).map_err(RuntimeError::Bundle)?;
     Ok(ChosenBundle { bundle, _folder: Some(folder) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_is_unpacked_is_what_is_embedded_and_nothing_else() {
+        let chosen = built_in().unwrap();
+        let root = chosen.bundle.folder().to_owned();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket/bundle");
+        for file in BUNDLE {
+            let unpacked = std::fs::read(root.join(file.path)).unwrap();
+            assert!(unpacked == file.bytes, "{}", file.path);
+            assert!(unpacked == std::fs::read(source.join(file.path)).unwrap(), "{}", file.path);
+        }
+        let named: BTreeSet<String> = chosen.bundle.manifest().files.iter().map(|file| file.path.to_string()).collect();
+        let embedded: BTreeSet<String> = BUNDLE.iter().map(|file| file.path.to_owned()).collect();
+        let manifest = BTreeSet::from(["manifest.toml".to_owned()]);
+        assert_eq!(embedded.difference(&named).cloned().collect::<BTreeSet<_>>(), manifest);
+        assert!(chosen.bundle.extra_files().is_empty());
+        assert_eq!(chosen.bundle.digest(), Bundle::open(&source).unwrap().digest());
+        drop(chosen);
+        assert!(!root.exists(), "nothing is left behind");
+    }
+
+    #[test]
+    fn it_says_what_it_is() {
+        let chosen = built_in().unwrap();
+        let manifest = chosen.bundle.manifest();
+        assert!(manifest.statement.starts_with("pocket: knows only its small world"), "{}", manifest.statement);
+        assert!(manifest.llm.is_some(), "text is simulated from sound");
+    }
+
+    #[test]
+    fn each_unpacking_has_its_own_folder() {
+        let (one, other) = (built_in().unwrap(), built_in().unwrap());
+        assert_ne!(one.bundle.folder(), other.bundle.folder());
+        assert_eq!(one.bundle.digest(), other.bundle.digest());
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The way of a clip: [`clip`] opens a file and cuts it into utterances ([`speech`], [`transcript`]); [`scorer`] takes
 //! each utterance through hearing, seeing, reading and fusion; [`record`] is what comes out, one JSON line each. [`rung`]
-//! says which networks are loaded for it.
+//! says which networks are loaded for it. [`default_bundle`] opens the bundle: where none is named, that of [`pocket`].
 
 pub mod bench;
 pub mod clip;
@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod error;
 pub mod live;
 pub mod mode;
+pub mod pocket;
 pub mod record;
 pub mod recording;
 pub mod rung;

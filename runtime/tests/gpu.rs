@@ -4,6 +4,9 @@
 //! or Mesa's pretended one: `cargo xtask check-gpu` sees to both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "dry/mod.rs"]
+mod dry;
+
 use std::process::Command;
 
 use mien_models::llama::GPU_BACKENDS;
@@ -22,10 +25,10 @@ struct Run {
     stderr: String,
 }
 
-/// Runs `mien` on the built-in bundle; it sees `devices`, and `variables`.
+/// Runs `mien` on the dry bundle; it sees `devices`, and `variables`.
 fn mien(devices: &str, variables: &[(&str, &str)], args: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mien"));
-    command.args(args).env_remove("MIEN_BUNDLE").env_remove("RUST_LOG");
+    command.args(args).env("MIEN_BUNDLE", dry::dry()).env_remove("RUST_LOG");
     command.env("GGML_VK_VISIBLE_DEVICES", devices).env("CUDA_VISIBLE_DEVICES", devices);
     let output = command.envs(variables.iter().copied()).output().expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");

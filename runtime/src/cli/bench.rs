@@ -9,9 +9,8 @@ use mien_runtime::rung::{Demand, Rung};
 use mien_runtime::scorer::Scorer;
 use serde::Serialize;
 
-use super::demo::{portrait, speech};
 use super::output::{self, Failure};
-use super::score::warn_untrained;
+use super::sample::{portrait, speech};
 use super::table::Table;
 use super::{EngineArgs, RungArgs, bench_live, bench_llm};
 
@@ -89,7 +88,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);
-    warn_untrained(&scorer, args.json);
+    output::warn_statement(scorer.statement(), args.json);
     let settings = BenchSettings {
         speech: &speech,
         face: face.as_deref().filter(|_| rung.has_face()),

@@ -4,8 +4,8 @@ use mien_runtime::bench::{Compared, LiveBenchReport, LiveBenchSettings, run_live
 use mien_runtime::config::Config;
 
 use super::bench::BenchArgs;
-use super::demo::{portrait, speech};
 use super::output::{self, Failure};
+use super::sample::{portrait, speech};
 use super::table::Table;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {

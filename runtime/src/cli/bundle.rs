@@ -6,11 +6,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use mien_models::ModelError;
 use mien_models::bundle::{Bundle, DrySize, GraphNumbers, Role, archive, make_dry};
 use mien_runtime::RuntimeError;
-use mien_runtime::default_bundle::DRY_SEED;
 use serde_json::json;
 
 use super::output::{self, Failure};
 use super::table::Table;
+
+/// Seed of a dry bundle's formula weights where none is given.
+const DRY_SEED: u64 = 7;
 
 #[derive(Args)]
 pub(crate) struct BundleArgs {

@@ -12,7 +12,7 @@ pub(crate) struct DoctorArgs {
     /// The configuration of the live program [default: every setting's default]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The bundle's folder [default: the configuration's, else $MIEN_BUNDLE, else a built-in untrained one]
+    /// The bundle's folder [default: the configuration's, else $MIEN_BUNDLE, else the built-in pocket bundle]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// A JSON object instead of a table

@@ -11,6 +11,7 @@ mod doctor;
 mod output;
 mod replay;
 mod run;
+mod sample;
 mod score;
 mod table;
 mod tui;
@@ -49,7 +50,8 @@ enum Command {
     Config(config::ConfigArgs),
     /// Score a recording of `mien run --record` again, and compare.
     Replay(replay::ReplayArgs),
-    /// Score recorded speech and a portrait three ways: with transcript, with simulated text, without language model.
+    /// Score three built-in clips, or speech and a face of your own, with transcript, with simulated text, without language
+    /// model.
     Demo(demo::DemoArgs),
     /// Time every stage over repeated runs; real-time factor, load time, peak memory.
     Bench(bench::BenchArgs),
@@ -60,7 +62,7 @@ enum Command {
 /// Options of every command that runs networks.
 #[derive(Args, Clone)]
 struct EngineArgs {
-    /// The bundle's folder [default: $MIEN_BUNDLE, else a built-in one with untrained weights]
+    /// The bundle's folder [default: $MIEN_BUNDLE, else the built-in pocket bundle]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// Threads for matrix products; scores do not depend on it

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     let mut scorer = Scorer::open(&chosen.bundle, &args.engine.settings(rung))?;
     // A loaded network no longer needs its files.
     drop(chosen);
-    warn_untrained(&scorer, args.json);
+    output::warn_statement(scorer.statement(), args.json);
     if let Some(landing) = scorer.landing().filter(|landing| landing.on_gpu() > 0) {
         output::tell(&format!("language model: {landing}"), args.json);
     }
@@ -106,13 +106,6 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     if worst > 0 { Err(Failure::Reported(worst)) } else { Ok(()) }
 }
 
-/// The line that every output of untrained weights carries.
-pub(crate) fn warn_untrained(scorer: &Scorer, json: bool) {
-    if let Some(statement) = scorer.statement() {
-        output::warn(statement, json);
-    }
-}
-
 /// A table of records; nothing without any.
 pub(crate) fn print(records: &[Record]) -> Result<(), Failure> {
     if records.is_empty() {
@@ -121,7 +114,7 @@ pub(crate) fn print(records: &[Record]) -> Result<(), Failure> {
     let mut table = Table::new(&["file", "start", "end", "valence", "90 %", "mode", "said"]);
     for record in records {
         let notes = record.notes.join("; ");
-        let said = record.transcript.as_deref().map(|t| shortened(t, 48)).unwrap_or_default();
+        let said = record.transcript.as_deref().map(|t| format!("\"{}\"", shortened(t, 48))).unwrap_or_default();
         table.row([
             record.file.clone(),
             format!("{:.2} s", record.start_s),
@@ -135,11 +128,11 @@ pub(crate) fn print(records: &[Record]) -> Result<(), Failure> {
     table.print()
 }
 
-/// At most `longest` characters, in quotes.
-fn shortened(text: &str, longest: usize) -> String {
+/// At most `longest` characters, and dots for what is left out.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     let mut out: String = text.chars().take(longest).collect();
     if text.chars().nth(longest).is_some() {
         out.push('…');
     }
-    format!("\"{out}\"")
+    out
 }

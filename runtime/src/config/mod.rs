@@ -21,7 +21,7 @@ use crate::speech::{DetectorKind, SegmentSettings};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The bundle's folder; without it MIEN_BUNDLE names one, else the built-in bundle with untrained weights serves.
+    /// The bundle's folder; without it MIEN_BUNDLE names one, else the built-in pocket bundle serves.
     pub bundle: Option<PathBuf>,
     /// Sound in.
     pub microphone: MicrophoneSettings,

@@ -6,6 +6,8 @@
 #[allow(dead_code)]
 #[path = "../live_control/child.rs"]
 mod child;
+#[path = "../dry/mod.rs"]
+mod dry;
 mod faults;
 mod microphone;
 mod mute;

@@ -38,7 +38,7 @@ fn a_session_opens_unix_sockets_alone_and_writes_where_it_was_told() {
     ]);
     command.arg(&trace).arg(run.get_program()).args(run.get_args());
     command.arg("--config").arg(&config).arg("--record").arg(&recording);
-    // A path without a folder lies in the trial's own, too.
+    // On the built-in bundle, as a device is installed. A path without a folder lies in the trial's own, too.
     command.env_remove("MIEN_BUNDLE").env("TMPDIR", &temp).envs(server.env()).current_dir(&root);
     let mut session = Session::of(command);
     session.state("microphone", "running");

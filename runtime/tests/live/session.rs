@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::dry::dry;
+
 /// A running session; killed with its test.
 pub(crate) struct Session {
     child: Child,
@@ -22,10 +24,10 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// `mien` on the built-in bundle with `args`, not yet started.
+/// `mien` on the dry bundle with `args`, not yet started.
 pub(crate) fn mien<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mien"));
-    command.args(args).env_remove("MIEN_BUNDLE");
+    command.args(args).env("MIEN_BUNDLE", dry());
     command
 }
 

@@ -4,7 +4,11 @@
 
 mod bad_input;
 mod bundles;
+mod demo;
 mod determinism;
+#[path = "../dry/mod.rs"]
+mod dry;
 mod material;
 mod modes;
 mod rungs;
+mod statement;

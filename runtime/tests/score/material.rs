@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::dry::dry;
+
 /// Recorded human voice of Debian's alsa-utils: "front center".
 pub(crate) const SPEECH: &str = "/usr/share/sounds/alsa/Front_Center.wav";
 
@@ -17,6 +19,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Runs `command` to its end.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().expect("the binary starts");
+        Self {
+            code: status.code().expect("the program ends by itself, not by a signal"),
+            stdout: String::from_utf8(stdout).expect("UTF-8"),
+            stderr: String::from_utf8(stderr).expect("UTF-8"),
+        }
+    }
+
     /// The JSON lines of a run that must have succeeded.
     pub(crate) fn records(&self) -> Vec<Value> {
         assert_eq!(self.code, 0, "{}", self.stderr);
@@ -28,7 +40,7 @@ impl Run {
         self.stdout.lines().map(|l| serde_json::from_str(l).expect("one JSON object per line")).collect()
     }
 
-    /// The one error line of a run that must have failed with `code`; warnings about untrained weights are left out.
+    /// The one error line of a run that must have failed with `code`; warnings are left out.
     pub(crate) fn error(&self, code: i32) -> String {
         let warning = |l: &&str| l.contains("WARNING") || l.starts_with("{\"warning\"");
         let errors: Vec<&str> = self.stderr.lines().filter(|l| !warning(l)).collect();
@@ -38,22 +50,23 @@ impl Run {
     }
 }
 
-/// `mien` with `args` on the built-in bundle, not yet started.
+/// `mien` with `args` on the dry bundle, not yet started.
 pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mien"));
-    command.args(args).env_remove("MIEN_BUNDLE");
+    command.args(args).env("MIEN_BUNDLE", dry());
     command
 }
 
-/// Runs `mien` with `args` on the built-in bundle.
+/// Runs `mien` with `args` on the dry bundle.
 pub(crate) fn mien<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Run {
-    let output = command(args).output();
-    let Output { status, stdout, stderr } = output.expect("the binary starts");
-    Run {
-        code: status.code().expect("the program ends by itself, not by a signal"),
-        stdout: String::from_utf8(stdout).expect("UTF-8"),
-        stderr: String::from_utf8(stderr).expect("UTF-8"),
-    }
+    Run::of(command(args))
+}
+
+/// Runs `mien` with `args` on the built-in bundle.
+pub(crate) fn built_in<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Run {
+    let mut command = command(args);
+    command.env_remove("MIEN_BUNDLE");
+    Run::of(command)
 }
 
 /// A folder for one test, with the recordings that it makes there.

@@ -60,6 +60,17 @@ fn devices_that_work_and_a_dry_bundle_are_code_0() {
 }
 
 #[test]
+fn the_built_in_bundle_says_what_it_knows() {
+    let room = Room::new();
+    let found = room.doctor_in(&[("MIEN_BUNDLE".into(), String::new())], &listening_to(Path::new(SPEECH)), &[]);
+    assert_eq!(found.code, 0, "{}", found.report);
+    let (status, bundle) = found.told("bundle");
+    assert!(status == "warning" && bundle.contains("pocket: knows only its small world"), "{bundle}");
+    assert!(bundle.contains("--bundle DIR") && !bundle.contains("untrained"), "{bundle}");
+    assert_eq!(found.told("language model").0, "ok");
+}
+
+#[test]
 fn the_level_is_the_sounds() {
     let room = Room::new();
     // 5 s each, so that the pause between two rounds is not heard.

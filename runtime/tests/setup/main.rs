@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod doctor;
+#[path = "../dry/mod.rs"]
+mod dry;
 #[path = "../live/pulse.rs"]
 mod pulse;
 mod room;

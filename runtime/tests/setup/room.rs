@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::dry::dry;
+
 /// Recorded human voice of Debian's alsa-utils: "front center".
 pub(crate) const SPEECH: &str = "/usr/share/sounds/alsa/Front_Center.wav";
 
@@ -73,10 +75,10 @@ impl Room {
     }
 }
 
-/// `mien` without what the machine's environment says of bundles and services.
+/// `mien` on the dry bundle, without what the machine's environment says of services.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mien"));
-    command.args(args).env_remove("MIEN_BUNDLE").env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC");
+    command.args(args).env("MIEN_BUNDLE", dry()).env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC");
     command
 }
 

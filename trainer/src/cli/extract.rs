@@ -32,7 +32,7 @@ pub(crate) struct Extract {
     /// The folder of the rows; a new one, or one in which the same extraction was begun
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// The bundle's folder [default: $MIEN_BUNDLE, else a built-in one with untrained weights]
+    /// The bundle's folder [default: $MIEN_BUNDLE, else the built-in pocket bundle]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// Part I of N of the list, for this machine

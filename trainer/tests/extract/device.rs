@@ -180,8 +180,18 @@ fn untrained_weights_are_said_wherever_the_rows_go() {
     let printed = room.import("rows", "store", &["--zero-row-for-empty"]).printed();
     assert!(printed.contains("untrained"), "{printed}");
     assert!(Store::open(&room.path("store")).unwrap().index().remarks.iter().any(|r| r.contains("untrained")));
-    // The built-in bundle is the same one.
-    let built_in = Run::of(room.command_without_bundle("built-in", &[]).output().unwrap());
-    built_in.printed();
-    room.assert_equal("rows", "built-in");
+}
+
+#[test]
+fn without_a_bundle_the_built_in_one_serves_and_says_what_it_knows() {
+    let room = Room::with_six_clips();
+    let run = Run::of(room.command_without_bundle("rows", &[]).output().unwrap());
+    let statement = "pocket: knows only its small world";
+    assert!(run.stderr.contains(&format!("WARNING: {statement}")) && !run.stderr.contains("untrained"), "{run:?}");
+    run.printed();
+    let file = fs::read_to_string(room.path("rows/extraction.toml")).unwrap();
+    assert!(file.contains(&format!("\nstatement = \"{statement}")), "{file}");
+    assert_eq!(file.matches(statement).count(), 1, "said once: {file}");
+    let printed = room.import("rows", "store", &["--zero-row-for-empty"]).printed();
+    assert!(printed.contains(statement), "{printed}");
 }
