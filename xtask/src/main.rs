@@ -20,7 +20,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   setup         install the system packages that building, demo and tests need (apt; prints the list elsewhere)
-  demo          set up, build, and score recorded speech and a portrait three ways on the built-in bundle
+  demo          set up, build `mien`, and score three clips three ways on the built-in bundle; arguments of `mien demo`
   test          set up and run every test
   check         formatting, lints, documentation, tests: what continuous integration runs
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)

@@ -7,11 +7,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::steps::{self, assets, succeeds};
 
-/// What the packages are needed for; each need includes the one before, and that of a GPU the first alone.
+/// What the packages are needed for; each need includes the one before, and that of a GPU the first two alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Building and the demo.
     Demo,
+    /// A recorded voice and a portrait as well.
+    Recordings,
     /// The tests as well.
     Tests,
     /// The emulated machine with its devices as well.
@@ -25,7 +27,7 @@ pub(crate) enum Need {
 impl Need {
     fn includes(self, other: Self) -> bool {
         match self {
-            Self::Gpu => matches!(other, Self::Gpu | Self::Demo),
+            Self::Gpu => matches!(other, Self::Gpu | Self::Recordings | Self::Demo),
             need => other <= need,
         }
     }
@@ -39,7 +41,7 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("libclang-dev", "reads llama.cpp's headers for its bindings", Need::Demo),
     ("libasound2-dev", "ALSA's headers: microphones", Need::Demo),
     ("pkg-config", "finds ALSA", Need::Demo),
-    ("alsa-utils", "recorded human speech for the demo (/usr/share/sounds/alsa)", Need::Demo),
+    ("alsa-utils", "recorded human speech (/usr/share/sounds/alsa)", Need::Recordings),
     ("ffmpeg", "makes compressed sound and film for the tests", Need::Tests),
     ("pulseaudio", "a sound server with a pretended microphone", Need::Tests),
     ("pulseaudio-utils", "plays into it", Need::Tests),
@@ -60,7 +62,7 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("mesa-vulkan-drivers", "drivers, and one that computes on the processor", Need::Gpu),
 ];
 
-/// The package whose public-domain portrait (NASA, Eileen Collins) the demo shows, and the picture's name in it.
+/// The package whose public-domain portrait (NASA, Eileen Collins) tests and trials show, and the picture's name in it.
 const PORTRAIT_PACKAGE: &str = "python3-skimage";
 const PORTRAIT: &str = "astronaut.png";
 
@@ -72,7 +74,9 @@ pub(crate) fn run(need: Need) -> Result<()> {
         for (name, purpose, _) in &wanted {
             eprintln!("  {name:14} {purpose}");
         }
-        eprintln!("  and {PORTRAIT} of the scikit-image package as {}", assets().join(PORTRAIT).display());
+        if need.includes(Need::Recordings) {
+            eprintln!("  and {PORTRAIT} of the scikit-image package as {}", assets().join(PORTRAIT).display());
+        }
         return Ok(());
     }
     let missing: Vec<&str> = wanted.iter().map(|(name, _, _)| *name).filter(|name| !installed(name)).collect();
@@ -82,7 +86,7 @@ pub(crate) fn run(need: Need) -> Result<()> {
         args.extend(&missing);
         apt(&args)?;
     }
-    portrait()
+    if need.includes(Need::Recordings) { portrait() } else { Ok(()) }
 }
 
 fn installed(package: &str) -> bool {

@@ -47,7 +47,7 @@ struct Heard {
 /// `cargo xtask soak [--minutes N] [-- arguments of mien run]`.
 pub(crate) fn soak(rest: &[String]) -> Result<()> {
     let (minutes, more) = arguments(rest)?;
-    setup::run(Need::Demo)?;
+    setup::run(Need::Recordings)?;
     let mien = mien()?;
     let folder = target().join("soak");
     let _ = std::fs::remove_dir_all(&folder);

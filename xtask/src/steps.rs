@@ -16,7 +16,7 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Where set-up puts the pictures that demo and tests show.
+/// Where set-up puts the picture that tests and trials show.
 pub(crate) fn assets() -> PathBuf {
     root().join("target/assets")
 }
