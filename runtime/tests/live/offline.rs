@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::pulse::PulseServer;
 use crate::session::{Session, mien};
 use crate::speech::{as_device, portrait, two_voices};
@@ -50,6 +52,18 @@ fn a_session_opens_unix_sockets_alone_and_writes_where_it_was_told() {
     assert!(Command::new("kill").args(["-TERM", program]).status().unwrap().success());
     let ended = session.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let replay = mien(&["replay", "--json"]).env_remove("MIEN_BUNDLE").arg(&recording).output().unwrap();
+    assert_eq!(replay.status.code(), Some(0), "{}", String::from_utf8_lossy(&replay.stderr));
+    // The built-in bundle says what it knows: aside, where it is taken into use, and in every record.
+    let said = "\":\"pocket: knows only its small world";
+    let replayed = [replay.stdout, replay.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    for aside in [&ended.stderr, &replayed[1]] {
+        assert!(aside.contains(&format!("{{\"warning{said}")), "{aside}");
+    }
+    let named = |line: &&Value| line.get("revision").is_some() || line["event"]["kind"] == "started";
+    for line in ended.seen.iter().filter(named).map(Value::to_string).chain(replayed[0].lines().map(String::from)) {
+        assert!(line.contains(&format!("\"statement{said}")), "{line}");
+    }
 
     let trace = std::fs::read_to_string(&trace).unwrap();
     let called = |name: &str| trace.lines().filter(|l| l.contains(&format!(" {name}("))).collect::<Vec<_>>();
