@@ -90,9 +90,7 @@ impl Place {
         output::table(&evaluation.table())?;
         Ok(())
     }
-}
 
-impl Place {
     /// Holds the device's scores against the trainer's predictions.
     pub(crate) fn check(&self) -> Result<()> {
         let progress = Progress::new();

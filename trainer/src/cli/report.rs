@@ -40,7 +40,7 @@ pub(crate) struct Report {
     /// Which clips these are
     #[arg(long, default_value_t = 1)]
     sample_seed: u64,
-    /// What similarity is of: contrast (the 64 features that rank-N-contrast arranges) or fused (the 128 before them)
+    /// What similarity is of: contrast (the features that rank-N-contrast arranges) or fused (those before them)
     #[arg(long, default_value_t = Feature::Contrast)]
     feature: Feature,
     #[command(flatten)]

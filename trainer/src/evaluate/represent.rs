@@ -10,9 +10,9 @@ use crate::{Result, TrainerError};
 /// What one flow makes of each clip, in the order of the corpus.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Representations {
-    /// f: the contrastive features, 64 numbers a clip, not normalised.
+    /// f: the contrastive features, D / 4 numbers a clip (published: 64), not normalised.
     pub contrast: Vec<Vec<f32>>,
-    /// r: the fused representations, 128 numbers a clip.
+    /// r: the fused representations, D / 2 numbers a clip (published: 128).
     pub fused: Vec<Vec<f32>>,
     /// Weights of audio, text, video; signed, not normalised.
     pub weights: Vec<[f32; 3]>,

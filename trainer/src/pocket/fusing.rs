@@ -37,7 +37,6 @@ pub const RUN: &str = "fusion";
 const EXPERIMENT: &str = include_str!("../../experiments/pocket.toml");
 /// Longest text of the language model: 6 s of sound are 60 rows, and the prompt and 200 new tokens follow.
 pub(super) const LLM_CONTEXT: usize = 512;
-
 /// Most clips that are worked on at a time; each has networks of its own.
 pub(super) const MOST_THREADS: usize = 16;
 
@@ -69,12 +68,11 @@ pub fn rows(folder: &Path, out: &Path, threads: usize, tell: &(dyn Fn(Step) + Sy
         move || {
             let mut own = 0;
             let mut tell = |step: extract::Step| {
-                let (extract::Step::Looked(now, _) | extract::Step::Extracted(now, _)) = step;
-                // A shard looks at its clips first, then extracts: only what is new counts.
-                if now > own {
-                    let done = done.fetch_add(now - own, Ordering::Relaxed) + now - own;
+                // Looking at what stands is quick; what stood counts with the first clip that is new.
+                if let extract::Step::Extracted(now, _) = step {
+                    let new = now.saturating_sub(own);
                     own = now;
-                    tell(Step { what: "extracted", done: done.min(total), total });
+                    tell(Step { what: "extracted", done: done.fetch_add(new, Ordering::Relaxed) + new, total });
                 }
             };
             shard(list, bundle, rows, Shard::part(number, shards), &mut tell)

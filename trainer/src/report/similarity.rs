@@ -24,10 +24,10 @@ pub struct Sampling {
 /// The features that are compared. The paper does not say which ones its figure shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Feature {
-    /// f, 64 numbers: what rank-N-contrast arranges by label (specification, method section 3.7).
+    /// f, D / 4 numbers: what rank-N-contrast arranges by label (specification, method section 3.7).
     #[default]
     Contrast,
-    /// r, 128 numbers: what the valence is read from, and what the paper's text says is contrasted (paper-vs-code 21).
+    /// r, D / 2 numbers: what the valence is read from, and what the paper's text says is contrasted (paper-vs-code 21).
     Fused,
 }
 
@@ -43,8 +43,8 @@ impl Feature {
     /// In words, for the page.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Contrast => "the contrastive feature f (64 numbers), which rank-N-contrast arranges by label",
-            Self::Fused => "the fused representation r (128 numbers), which the valence is read from",
+            Self::Contrast => "the contrastive feature f, which rank-N-contrast arranges by label",
+            Self::Fused => "the fused representation r, which the valence is read from",
         }
     }
 }
