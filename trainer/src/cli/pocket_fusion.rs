@@ -26,6 +26,8 @@ const RESAMPLES: usize = 1000;
 const BOOTSTRAP: u64 = 1;
 /// Exit code where device and trainer disagree, as for an export that is refused.
 const DISAGREES: u8 = 5;
+/// What the manifest calls the corpus; its digest stands with the networks.
+const CORPUS: &str = "pocket corpus";
 /// Where the evaluation on the test split is saved.
 const EVALUATION: &str = "evaluation";
 
@@ -79,7 +81,9 @@ impl Place {
         let experiment = saved(&run)?;
         let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), self.seed, &device("cpu")?)?;
         let measured = measured(&Store::open(&self.out.join(fusing::STORE))?, &learner, &weights)?;
-        let Measured { evaluation, predictions } = measured;
+        let Measured { mut evaluation, predictions } = measured;
+        // Not where the store lies: equal trainings make equal bundles, wherever they ran.
+        evaluation.protocol.corpus = CORPUS.into();
         evaluation.save(&predictions, &self.out.join(EVALUATION))?;
         write_into_bundle(&evaluation, &built.folder)?;
         told(&Bundle::open(&built.folder)?)?;
