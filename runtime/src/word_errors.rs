@@ -23,6 +23,12 @@ impl ErrorRate {
         self.sentences += 1;
     }
 
+    /// Takes one sentence in, as texts whose words have space between them.
+    pub fn add_texts(&mut self, said: &str, found: &str) {
+        let [said, found] = [said, found].map(|text| text.split_whitespace().collect::<Vec<_>>());
+        self.add(&said, &found);
+    }
+
     /// Takes other sentences in.
     pub fn join(&mut self, other: Self) {
         let Self { errors, words, whole, sentences } = other;

@@ -22,7 +22,7 @@ impl Builder<'_> {
     /// h_m [B, D] of modality `m`, whose stage-1 MLP is `mlp`.
     pub(super) fn pool(&mut self, m: usize, mlp: &str, x: &Sequence) -> Result<Value> {
         let key = format!("fra2utt_{m}");
-        let width = self.widths.width;
+        let width = self.inner.width;
         let query = self.constant(&format!("{key}.attention_context_vector"), &[1, width], &[1, 1, width])?;
         let pooled = self.attend(&key, &query, x)?;
         let pooled = self.graph.reshape(&pooled, &[0, width as i64]);
@@ -32,7 +32,7 @@ impl Builder<'_> {
     /// C_m [B, 7, D / 2] of modality `m` for `queries` [B, 7, D].
     pub(super) fn cross(&mut self, m: usize, mlp: &str, queries: &Value, x: &Sequence) -> Result<Value> {
         let key = format!("cross_att_fra2utt_{m}");
-        let Inner { width, cross, .. } = self.widths;
+        let Inner { width, cross, .. } = self.inner;
         let queries = self.linear(&format!("{key}.query_proj"), queries, width, width)?;
         let attended = self.attend(&key, &queries, x)?;
         self.mlp(mlp, &attended, width, &[width, cross])
@@ -41,7 +41,7 @@ impl Builder<'_> {
     /// softmax over time of 0.3 query K^T, times the rows: f64 [B, n, D] for a query [B or 1, n, D].
     fn attend(&mut self, key: &str, query: &Value, x: &Sequence) -> Result<Value> {
         let rows = narrowed(&mut self.graph, &x.rows);
-        let width = self.widths.width;
+        let width = self.inner.width;
         let keys = self.sequence_linear(&format!("{key}.input_proj"), &rows, width, width)?;
         self.graph.scoped(key, |g| {
             let keys = narrowed(g, &keys);

@@ -103,7 +103,7 @@ impl Builder<'_> {
     /// Spec section 3 from projection to heads.
     fn network(&mut self, config: &FusionConfig) -> Result<()> {
         let [audio, text, video] = self.sequences(config)?;
-        let Inner { width, cross, contrast: contrasted, latent, cross_latent } = self.widths;
+        let Inner { width, cross, contrast: contrasted, latent, cross_latent } = self.inner;
         let missing = match config.mia {
             Mia::On => Some(self.graph.input(TEXT_MISSING, Dtype::Bool, &[BATCH])),
             Mia::Off => None,
@@ -156,7 +156,7 @@ impl Builder<'_> {
         let contrast = self.linear("orgin_linear_change.2", &contrast, contrasted, contrasted)?;
 
         let values = [&valence, &fused, &contrast, &h_text, &views.text, &c_text, &weights.all, &view_weights];
-        for ((name, axes), value) in outputs(self.widths).into_iter().zip(values) {
+        for ((name, axes), value) in outputs(self.inner).into_iter().zip(values) {
             let dims: Vec<Dim> = std::iter::once(BATCH).chain(axes.into_iter().map(Dim::Fixed)).collect();
             let value = narrowed(&mut self.graph, value);
             self.graph.output(name, &value, Dtype::F32, &dims);
@@ -166,7 +166,7 @@ impl Builder<'_> {
 
     /// Declares features and masks; projects the features (spec section 3.1).
     fn sequences(&mut self, config: &FusionConfig) -> Result<[Sequence; MODALITIES]> {
-        let (widths, width) = (config.widths(), self.widths.width);
+        let (widths, width) = (config.widths(), self.inner.width);
         let features = [0, 1, 2].map(|m| {
             let (name, time) = STREAMS[m];
             self.graph.input(name, Dtype::F32, &[BATCH, time, Dim::Fixed(widths[m])])

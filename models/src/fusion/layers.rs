@@ -19,13 +19,13 @@ const BLOCK: usize = 64;
 /// A graph under construction together with the tensors that fill it.
 pub(super) struct Builder<'a> {
     pub(super) graph: Graph,
-    pub(super) widths: Inner,
+    pub(super) inner: Inner,
     tensors: &'a NamedTensors,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(graph: Graph, widths: Inner, tensors: &'a NamedTensors) -> Self {
-        Self { graph, widths, tensors }
+    pub(super) fn new(graph: Graph, inner: Inner, tensors: &'a NamedTensors) -> Self {
+        Self { graph, inner, tensors }
     }
 
     /// The tensor `key` of `shape` as an f64 constant of the shape `written`.

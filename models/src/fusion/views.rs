@@ -25,7 +25,7 @@ impl Builder<'_> {
     /// Weights from the three vectors `h` [B, D].
     pub(super) fn modality_weights(&mut self, h: [&Value; MODALITIES]) -> Result<ModalityWeights> {
         let joined = self.graph.concat(&h, -1);
-        let width = self.widths.width;
+        let width = self.inner.width;
         let hidden = self.mlp("attention_mlp", &joined, MODALITIES * width, &[width, width])?;
         let all = self.linear("fc_att", &hidden, width, MODALITIES)?;
         let columns = [0, 1, 2].map(|m| self.graph.slice(&all, 1, m, m + 1));
@@ -54,7 +54,7 @@ impl Builder<'_> {
     }
 
     fn view(&mut self, name: &str, x: &Value) -> Result<Value> {
-        let width = self.widths.width;
+        let width = self.inner.width;
         self.mlp(&format!("cross_{name}_query_mlp"), x, width, &[width])
     }
 

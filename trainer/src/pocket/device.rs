@@ -121,8 +121,7 @@ fn score(scorer: &mut Scorer, clip: &Clip) -> Result<Scored> {
         })?);
         if *text == TextRequest::Simulate {
             let written = record.and_then(|record| record.transcript).unwrap_or_default();
-            let [said, written] = [&clip.transcript, &written].map(|text| text.split_whitespace().collect::<Vec<_>>());
-            words.add(&said, &written);
+            words.add_texts(&clip.transcript, &written);
         }
     }
     Ok(Scored { id: clip.id.clone(), valences, words })

@@ -36,7 +36,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         shown.push(scored);
     }
     let (mark, rung) = (show.scorer.mark(), show.rung);
-    let errors = shown.iter().filter_map(Scored::word_errors).reduce(WordErrors::and);
+    let errors = shown.iter().filter_map(Scored::word_errors).reduce(|mut all, one| {
+        all.join(one);
+        all
+    });
+    let errors = errors.map(WordErrors::from);
     if args.json {
         let summary = Summary { clips: shown.len(), word_errors: errors, rung, bundle: mark };
         return output::json(&SummaryLine { schema: SCHEMA, summary });
@@ -82,8 +86,10 @@ impl<'a> Scored<'a> {
         self.score(Way::SimulatedText)?.transcript.as_deref()
     }
 
-    fn word_errors(&self) -> Option<WordErrors> {
-        self.heard().map(|heard| WordErrors::of(&self.clip.transcript, heard))
+    fn word_errors(&self) -> Option<ErrorRate> {
+        let mut rate = ErrorRate::default();
+        rate.add_texts(&self.clip.transcript, self.heard()?);
+        Some(rate)
     }
 
     fn score(&self, way: Way) -> Option<&Record> {
@@ -103,7 +109,7 @@ impl<'a> Scored<'a> {
     fn lines(&self) -> impl Iterator<Item = ScoreLine<'_>> {
         let HeldOutClip { transcript, label, .. } = self.clip;
         self.scores.iter().map(move |(way, record)| {
-            let word_errors = self.word_errors().filter(|_| *way == Way::SimulatedText);
+            let word_errors = self.word_errors().filter(|_| *way == Way::SimulatedText).map(WordErrors::from);
             ScoreLine { record, demo: Beside { way: *way, said: transcript, label: *label, word_errors } }
         })
     }
@@ -157,16 +163,9 @@ struct WordErrors {
     words: usize,
 }
 
-impl WordErrors {
-    fn of(said: &str, heard: &str) -> Self {
-        let [said, heard] = [said, heard].map(|text| text.split_whitespace().collect::<Vec<_>>());
-        let mut rate = ErrorRate::default();
-        rate.add(&said, &heard);
-        Self { errors: rate.errors, words: rate.words }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self { errors: self.errors + other.errors, words: self.words + other.words }
+impl From<ErrorRate> for WordErrors {
+    fn from(ErrorRate { errors, words, .. }: ErrorRate) -> Self {
+        Self { errors, words }
     }
 }
 

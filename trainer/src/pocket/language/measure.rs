@@ -109,7 +109,7 @@ impl HeldOut {
             });
             let rows = Plain::new([heard.len(), config.hidden_size], rows.copied().collect())?;
             let written = device.simulate(&rows, PROMPT, &layers, MOST_TOKENS)?;
-            rate.add(&words(text), &words(&written.transcript));
+            rate.add_texts(text, &written.transcript);
             let tokens = written.tokens.iter().map(|&token| token.cast_unsigned());
             let ends = [SpmVocabulary::BOS as u32, SpmVocabulary::EOS as u32];
             let whole: Vec<u32> = [ends[0]].into_iter().chain(tokens).chain([ends[1]]).collect();
@@ -133,9 +133,4 @@ pub(in crate::pocket) fn open(path: &Path, width: usize) -> Result<OnDevice> {
     // One thread: between two of its operations are fewer numbers than a second one is worth.
     let settings = LlamaSettings { n_threads: 1, n_ctx: 1024, n_batch: 512, ..Default::default() };
     Ok(OnDevice::load(path, &LlamaRequirement::width(width), &settings)?)
-}
-
-/// Words of a text.
-pub(in crate::pocket) fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
 }

@@ -33,7 +33,7 @@ use crate::data::Split;
 use crate::networks::{Llama, Mode};
 
 pub use exercise::{Exercise, Exercises};
-pub(super) use measure::{MOST_TOKENS, open, words};
+pub(super) use measure::{MOST_TOKENS, open};
 pub use settings::LanguageSettings;
 pub use stage::LanguageStage;
 pub use vocabulary::{PROMPT, Vocabulary};

@@ -6,7 +6,7 @@ use mien_models::llama::LayerSet;
 use mien_models::tensor::Tensor as Plain;
 
 use super::super::clips::ErrorRate;
-use super::super::language::{MOST_TOKENS, PROMPT, open, words};
+use super::super::language::{MOST_TOKENS, PROMPT, open};
 use super::super::stage::Measures;
 use crate::networks::Prompted;
 use crate::train::{ProjectorStage, Stage};
@@ -43,7 +43,7 @@ impl HeldOut {
         for (frames, text) in self.frames.iter().zip(&self.texts) {
             let rows = self.rows(stage, frames)?;
             let written = device.simulate(&rows, PROMPT, &layers, MOST_TOKENS)?;
-            rate.add(&words(text), &words(&written.transcript));
+            rate.add_texts(text, &written.transcript);
         }
         Ok(Measures::from([
             ("perplexity".into(), (sum / asked.max(1) as f64).exp()),
