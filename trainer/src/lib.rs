@@ -4,11 +4,13 @@
 //! batches; [`model`] is UMCA with MIA for training; [`objective`] is what is minimised; [`train`] runs steps, epochs,
 //! seeds and checkpoints; [`evaluate`] measures what came of it; [`report`] shows runs and measures on one page;
 //! [`export`] takes a network to a device. [`bundle_build`] makes the first bundle out of published checkpoints.
-//! [`networks`] are those before the fusion, for training from nothing; [`pocket`] makes a small world in which every part
-//! of the method does its work.
+//! [`networks`] are those before the fusion, for training; [`course`] is what their trainings have in common;
+//! [`projection`] trains a projector for any llama; [`pocket`] makes a small world in which every part of the method does
+//! its work.
 
 pub mod bundle_build;
 mod changed;
+pub mod course;
 pub mod data;
 mod desk;
 mod draw;
@@ -22,7 +24,9 @@ pub mod networks;
 mod new_folder;
 pub mod objective;
 pub mod pocket;
+pub mod projection;
 pub mod report;
+mod sound;
 pub mod train;
 mod versioned;
 

@@ -27,7 +27,7 @@ mod text;
 
 pub use device::{GPU_BACKENDS, GpuDevice, gpu_devices};
 pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary};
-pub use gguf::{parameters, write_gguf, write_gguf_as};
+pub use gguf::{parameters, read_gguf, write_gguf, write_gguf_as};
 pub use landing::Landing;
 pub use model::{CancelHandle, Llama};
 pub use quantise::{QuantisedGguf, QuantisedType, quantise_gguf};

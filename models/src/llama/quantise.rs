@@ -77,9 +77,10 @@ pub struct QuantisedGguf {
 /// [`ModelError::Io`]. Nothing appears at `output` then.
 pub fn quantise_gguf(input: &Path, output: &Path, kind: QuantisedType, threads: usize) -> Result<QuantisedGguf> {
     let header = GgufHeader::read(input)?;
-    let requirement = LlamaRequirement::width(width(&header));
+    let requirement = LlamaRequirement::width(header.told_width());
     header.check(&requirement)?;
-    refuse_quantised(&header, input)?;
+    // Rounding what was rounded loses twice, and llama.cpp refuses it after having read half of the file.
+    header.require_floats("give the file as it was before it was quantised")?;
     refuse_alignment(&header, input)?;
     refuse_same(input, output)?;
     check_processor()?;
@@ -99,28 +100,6 @@ pub fn quantise_gguf(input: &Path, output: &Path, kind: QuantisedType, threads: 
     let told = QuantisedGguf { bytes_before: bytes(input)?, bytes: bytes(new.place())?, elements: counts(&made) };
     new.publish()?;
     Ok(told)
-}
-
-/// Width of hidden states; 0, which no requirement has, where it is not told.
-fn width(header: &GgufHeader) -> usize {
-    match header.get("llama.embedding_length") {
-        Some(MetaValue::U32(width)) => *width as usize,
-        _ => 0,
-    }
-}
-
-/// Rounding what was rounded loses twice, and llama.cpp refuses it after having read half of the file.
-fn refuse_quantised(header: &GgufHeader, path: &Path) -> Result<()> {
-    match header.first_quantised() {
-        None => Ok(()),
-        Some(tensor) => Err(ModelError::Gguf {
-            path: path.into(),
-            key: tensor.name.clone(),
-            expected: "F32, F16 or BF16".into(),
-            found: format!("quantised already ({})", tensor.element_name()),
-            fix: "give the file as it was before it was quantised",
-        }),
-    }
 }
 
 /// llama.cpp pads to 32 bytes whatever the file said before.

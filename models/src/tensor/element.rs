@@ -8,7 +8,7 @@ use half::{bf16, f16};
 
 /// Type of a stored tensor's elements, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ElementType {
+pub(crate) enum ElementType {
     F32,
     F16,
     Bf16,
@@ -25,7 +25,7 @@ pub(super) enum ElementType {
 
 impl ElementType {
     /// Bytes of one element; `None` when the type is not known here.
-    pub(super) fn size(self) -> Option<usize> {
+    pub(crate) fn size(self) -> Option<usize> {
         match self {
             Self::F64 | Self::I64 => Some(8),
             Self::F32 | Self::I32 => Some(4),

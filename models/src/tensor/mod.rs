@@ -23,6 +23,8 @@ mod write;
 
 pub use container::{FileFormat, PassedOver};
 pub use dense::Tensor;
+pub(crate) use element::ElementType;
 pub use map::FileMap;
 pub use named::{NamedTensors, TensorSpec};
+pub(crate) use stored::{Region, Stored, View};
 pub use write::write_safetensors;

@@ -113,6 +113,16 @@ impl NamedTensors {
         Self { origin, container: Container::default(), metadata: BTreeMap::new(), tensors }
     }
 
+    /// Tensors with their shapes that are read from a file when they are asked for.
+    pub(crate) fn from_stored(
+        origin: impl Into<String>,
+        tensors: impl IntoIterator<Item = (String, Vec<usize>, Stored)>,
+    ) -> Self {
+        let entry = |(name, shape, stored)| (name, Entry { shape, data: Data::Stored(stored) });
+        let tensors = tensors.into_iter().map(entry).collect();
+        Self { origin: origin.into(), container: Container::default(), metadata: BTreeMap::new(), tensors }
+    }
+
     /// Tensors that are already in memory; of two with one name the last stays.
     pub fn from_tensors(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
         let entry = |tensor: Tensor| Entry { shape: tensor.shape().to_vec(), data: Data::Owned(tensor.into_data()) };
@@ -241,7 +251,7 @@ impl NamedTensors {
         let values = match &entry.data {
             Data::Formula { seed, name } => return Ok(Cow::Owned(formula::fill(*seed, name, shape))),
             Data::Owned(values) => Cow::Borrowed(values.as_slice()),
-            Data::Stored(stored) => stored.floats(&entry.shape).ok_or_else(|| self.wrong_type(name, entry))?,
+            Data::Stored(stored) => stored.floats().ok_or_else(|| self.wrong_type(name, entry))?,
         };
         match first_not_finite(&values) {
             None => Ok(values),
@@ -287,7 +297,7 @@ impl NamedTensors {
     pub fn integers(&self, name: &str, shape: &[usize]) -> Result<Vec<i64>> {
         let entry = self.entry(name, shape)?;
         let values = match &entry.data {
-            Data::Stored(stored) => stored.integers(&entry.shape),
+            Data::Stored(stored) => stored.integers(),
             Data::Formula { .. } | Data::Owned(_) => None,
         };
         values.ok_or_else(|| ModelError::Contract {

@@ -9,7 +9,7 @@ use super::map::FileMap;
 
 /// Bytes that a tensor reads from; cloning shares them.
 #[derive(Clone, Debug)]
-pub(super) enum Region {
+pub(crate) enum Region {
     /// A part of a mapped file.
     Mapped { map: Arc<FileMap>, range: Range<usize> },
     /// An archive entry that had to be inflated.
@@ -18,7 +18,7 @@ pub(super) enum Region {
 
 impl Region {
     /// The bytes; empty when the range leaves the file, which constructors rule out.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Mapped { map, range } => map.get(range.clone()).unwrap_or(&[]),
             Self::Inflated(bytes) => bytes,
@@ -28,34 +28,35 @@ impl Region {
 
 /// A tensor's elements in a file.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) element: ElementType,
+pub(crate) struct Stored {
+    pub(crate) element: ElementType,
     /// All bytes of the tensor when `view` is none, else those of the storage that it looks into.
-    pub(super) region: Region,
-    pub(super) view: Option<View>,
+    pub(crate) region: Region,
+    pub(crate) view: Option<View>,
 }
 
 /// A look into a storage that is not simply its elements in order.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     /// First element.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
+    /// Axis lengths, outermost first; the tensor may count fewer axes, each of several of these.
+    pub(crate) axes: Vec<usize>,
     /// Elements from one index to the next, for each axis.
-    pub(super) strides: Vec<usize>,
+    pub(crate) strides: Vec<usize>,
 }
 
 impl Stored {
-    /// `shape` is the tensor's own shape.
-    fn walk<'a>(&'a self, shape: &'a [usize]) -> Walk<'a> {
+    fn walk(&self) -> Walk<'_> {
         match &self.view {
             None => Walk::Dense,
-            Some(view) => Walk::Strided { offset: view.offset, shape, strides: &view.strides },
+            Some(view) => Walk::Strided { offset: view.offset, shape: &view.axes, strides: &view.strides },
         }
     }
 
     /// Elements as f32, row-major; `None` when the element type is no float type.
-    pub(super) fn floats(&self, shape: &[usize]) -> Option<Cow<'_, [f32]>> {
-        element::floats(self.element, self.region.bytes(), self.walk(shape))
+    pub(super) fn floats(&self) -> Option<Cow<'_, [f32]>> {
+        element::floats(self.element, self.region.bytes(), self.walk())
     }
 
     /// Writes the elements from `first` on into `out`, as f32; `None` for a view, elements that are no floats, and a
@@ -71,7 +72,7 @@ impl Stored {
     }
 
     /// Elements as i64, row-major; `None` when the element type is no integer type.
-    pub(super) fn integers(&self, shape: &[usize]) -> Option<Vec<i64>> {
-        element::integers(self.element, self.region.bytes(), self.walk(shape))
+    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+        element::integers(self.element, self.region.bytes(), self.walk())
     }
 }

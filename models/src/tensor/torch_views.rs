@@ -46,7 +46,7 @@ fn place(region: Region, view: &TensorView<'_>) -> Option<Stored> {
     let first = view.storage.first.checked_add(view.offset)?;
     let (Some(size), Some(elements), Region::Mapped { map, range }) = (element.size(), view.dense_elements(), &region)
     else {
-        let strides = View { offset: first, strides: view.strides.clone() };
+        let strides = View { offset: first, axes: view.shape.clone(), strides: view.strides.clone() };
         return Some(Stored { element, region, view: Some(strides) });
     };
     let first = if elements == 0 { 0 } else { first };

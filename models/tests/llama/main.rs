@@ -3,6 +3,7 @@
 
 mod edit;
 mod files;
+mod floats;
 mod quantised;
 mod refusals;
 mod sequences;

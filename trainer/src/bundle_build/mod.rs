@@ -28,6 +28,7 @@ use mien_runtime::steering::is_steering;
 pub use graphs::Networks;
 pub use int8::{Calibration, Int8, Quantised};
 pub use llm::Llm;
+pub(crate) use networks::wavlm;
 pub use networks::{Network, Reading};
 pub use part::{PARTS, Part, Stated, Terms, terms};
 pub use placement::Placement;

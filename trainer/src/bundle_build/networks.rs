@@ -58,7 +58,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// Model for another network, for sizes that the graph cannot have, and for a `config.json` that says something else.
-pub(super) fn wavlm(path: &Path, library: Option<&Path>) -> Result<Network<WavlmConfig>> {
+pub(crate) fn wavlm(path: &Path, library: Option<&Path>) -> Result<Network<WavlmConfig>> {
     let (file, tensors) = File::open(Part::Wavlm, Kind::Wavlm, path)?;
     let beside = path.with_file_name(LIBRARY_CONFIG);
     let library = library.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod bundle_int8;
+mod course;
 mod dashboard;
 mod data;
 mod devices;
@@ -17,6 +18,7 @@ mod pocket;
 mod pocket_all;
 mod pocket_fusion;
 mod pocket_stage;
+mod projector;
 mod protocol;
 mod quantize_gguf;
 mod report;
@@ -44,6 +46,7 @@ enum Command {
     Data(data::Data),
     Planted(planted::Planted),
     Pocket(pocket::Pocket),
+    Projector(projector::Projector),
     Train(train::Train),
     Resume(train::Resume),
     Evaluate(evaluate::Evaluate),
@@ -63,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Data(command) => command.run(),
         Command::Planted(command) => command.run(),
         Command::Pocket(command) => command.run(),
+        Command::Projector(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Evaluate(command) => command.run(),

@@ -1,20 +1,17 @@
 //! `mien-train pocket llama | wavlm | projector | manet`.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use mien_trainer::course::{Pace, Told};
 use mien_trainer::pocket::hearing::{self, HearingSettings};
 use mien_trainer::pocket::language::{self, LanguageSettings};
 use mien_trainer::pocket::projection::{self, ProjectionSettings};
 use mien_trainer::pocket::seeing::{self, SeeingSettings};
-use mien_trainer::pocket::stage::{Finished, Measures, Pace, Told};
 use mien_trainer::train::device;
 
-use super::import::Progress;
-use super::output::{self, shown};
+use super::course::{self, Teller};
 
 /// Which network is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,64 +72,7 @@ impl Training {
             }
         };
         teller.end();
-        self.print(&finished?)
+        let finished = finished?;
+        course::tell_finished(&self.out.join(&finished.stage), &finished)
     }
-
-    fn print(&self, finished: &Finished) -> Result<()> {
-        let folder = self.out.join(&finished.stage);
-        output::line(&shown(&format!("{}: {}", folder.display(), measures_text(&finished.valid))))?;
-        for (name, sha256) in &finished.files {
-            output::line(&shown(&format!("{sha256}  {}", folder.join(name).display())))?;
-        }
-        Ok(())
-    }
-}
-
-/// Says on a terminal how far a stage is, and everywhere what is measured.
-struct Teller {
-    progress: Progress,
-    /// When the first and the last step since the last measure ended, and how many lie between.
-    stretch: Mutex<Option<(Instant, Instant, u32)>>,
-}
-
-impl Teller {
-    fn new() -> Self {
-        Self { progress: Progress::new(), stretch: Mutex::new(None) }
-    }
-
-    fn hear(&self, told: Told) {
-        let Ok(mut stretch) = self.stretch.lock() else { return };
-        match told {
-            Told::Prepares { what, done, total, .. } => self.progress.tell(what, done, total),
-            Told::Step { stage, step, steps, .. } => {
-                let now = Instant::now();
-                *stretch = Some(match *stretch {
-                    None => (now, now, 0),
-                    Some((first, _, between)) => (first, now, between + 1),
-                });
-                self.progress.tell(stage, step as usize, steps as usize);
-            }
-            Told::Measured { stage, step, steps, loss, valid } => {
-                self.progress.end();
-                let loss = loss.map_or(String::new(), |loss| format!("  loss {loss:.4}"));
-                let time = match stretch.take() {
-                    Some((first, last, between)) if between > 0 => {
-                        format!("  {:.0} ms a step", (last - first).as_secs_f64() * 1e3 / f64::from(between))
-                    }
-                    _ => String::new(),
-                };
-                // A reader that has gone ends nothing.
-                let _ = output::line(&format!("{stage} {step}/{steps}{loss}  {}{time}", measures_text(&valid)));
-            }
-        }
-    }
-
-    fn end(&self) {
-        self.progress.end();
-    }
-}
-
-fn measures_text(measures: &Measures) -> String {
-    let texts: Vec<String> = measures.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-    texts.join("  ")
 }

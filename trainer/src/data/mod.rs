@@ -20,6 +20,7 @@ pub mod prefetch;
 pub mod provenance;
 pub mod source;
 pub mod store;
+pub(crate) mod table;
 
 pub use batch::{Batch, Stream};
 pub(crate) use numpy::npy_bytes;

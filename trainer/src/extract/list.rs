@@ -1,21 +1,18 @@
 //! The list of clips to extract: a table that names a recording, a split and a label for each utterance.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use mien_runtime::transcript::Transcript;
-
+use crate::Result;
 use crate::data::Split;
-use crate::data::corpus::{SPLITS, split_name};
-use crate::data::id;
-use crate::{Result, TrainerError};
+use crate::data::table::{Cell, ClipTable, id, split, transcript};
 
-/// Longest table that is read.
-const LONGEST: u64 = 256 << 20;
-/// Columns that every list has.
-const NEEDED: [&str; 4] = ["id", "path", "split", "label"];
-/// Columns that a list may have.
-const OPTIONAL: [&str; 3] = ["transcript", "face", "speaker"];
+const KIND: ClipTable = ClipTable {
+    format: "clip list (.csv)",
+    needed: &["id", "path", "split", "label"],
+    optional: &["transcript", "face", "speaker"],
+    fix: "expected a UTF-8 table with the columns id, path, split (train, valid, test) and label, and perhaps \
+          transcript, face and speaker",
+};
 
 /// A clip of the list: one utterance.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,42 +49,7 @@ impl ClipList {
     /// cannot be a file name or comes twice, a row without a path, a transcript with control characters; a list
     /// without clips.
     pub fn read(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| TrainerError::Format {
-            path: path.into(),
-            format: "clip list (.csv)",
-            reason,
-            fix: "expected a UTF-8 table with the columns id, path, split (train, valid, test) and label, and perhaps \
-                  transcript, face and speaker",
-        };
-        let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        if !metadata.is_file() || metadata.len() > LONGEST {
-            return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        let mut table = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-        let header = table.headers().map_err(|e| refuse(e.to_string()))?.clone();
-        let names: Vec<&str> = header.iter().map(str::trim).collect();
-        if let Some(unknown) = names.iter().find(|name| !NEEDED.contains(name) && !OPTIONAL.contains(name)) {
-            return Err(refuse(format!("it has a column {unknown:?}")));
-        }
-        if let Some(missing) = NEEDED.iter().find(|name| !names.contains(name)) {
-            return Err(refuse(format!("it has no column {missing:?}")));
-        }
-        let column = |name: &str| names.iter().position(|n| *n == name);
-        let mut clips = Vec::new();
-        let mut seen = BTreeSet::new();
-        for (number, row) in (1..).zip(table.records()) {
-            let row = row.map_err(|e| refuse(e.to_string()))?;
-            let cell = |name: &str| column(name).and_then(|at| row.get(at)).map(str::trim).filter(|c| !c.is_empty());
-            let clip = clip(&cell).map_err(|reason| refuse(format!("row {number}: {reason}")))?;
-            if !seen.insert(clip.id.clone()) {
-                return Err(refuse(format!("row {number}: the id {} comes twice; each clip has one row", clip.id)));
-            }
-            clips.push(clip);
-        }
-        if clips.is_empty() {
-            return Err(refuse("it names no clip".into()));
-        }
+        let clips = KIND.read(path, |cell| clip(cell).map(|clip| (clip.id.clone(), clip)))?;
         Ok(Self { origin: path.into(), clips })
     }
 
@@ -118,23 +80,18 @@ impl ClipList {
 }
 
 /// The clip of a row, or what is wrong with it.
-fn clip<'a>(cell: &dyn Fn(&str) -> Option<&'a str>) -> std::result::Result<ListedClip, String> {
-    let text = |name: &str| cell(name).unwrap_or_default();
-    let id = text("id");
-    id::check(id)?;
-    let split = SPLITS.into_iter().find(|split| split_name(*split) == text("split"));
-    let split = split.ok_or_else(|| format!("expected the split train, valid or test, found {:?}", text("split")))?;
-    let label: Option<f64> = text("label").parse().ok().filter(|label| (-3.0..=3.0).contains(label));
-    let label = label.ok_or_else(|| format!("expected a label from -3 to 3, found {:?}", text("label")))?;
+fn clip<'a>(cell: Cell<'_, 'a>) -> std::result::Result<ListedClip, String> {
+    let id = id(cell)?;
+    let split = split(cell)?;
+    let label = cell("label").unwrap_or_default();
+    let label = label
+        .parse()
+        .ok()
+        .filter(|label| (-3.0..=3.0).contains(label))
+        .ok_or_else(|| format!("expected a label from -3 to 3, found {label:?}"))?;
     let path = cell("path").ok_or("it has no path")?;
-    let transcript = match cell("transcript") {
-        None => None,
-        Some(said) => match Transcript::whole(said, &format!("of clip {id}")).map_err(|e| e.to_string())? {
-            Transcript::Whole(said) => Some(said).filter(|said| !said.is_empty()),
-            Transcript::Timed(_) => None,
-        },
-    };
+    let transcript = transcript(cell, &id)?;
     let owned = |name: &str| cell(name).map(str::to_owned);
     let (face, speaker) = (owned("face"), owned("speaker"));
-    Ok(ListedClip { id: id.into(), path: path.into(), split, label, transcript, face, speaker })
+    Ok(ListedClip { id, path: path.into(), split, label, transcript, face, speaker })
 }

@@ -15,7 +15,7 @@ use mien_models::wavlm::{self, LibraryConfig};
 use mien_quantize::Gate;
 
 use super::clips::Clips;
-use super::stage::{Finished, STATEMENT, StageFolder};
+use super::stage::{STATEMENT, finished_stage, stage_folder};
 use super::{fusing, hearing, language, projection, seeing};
 use crate::bundle_build::{self, Built, Int8, PARTS, Part, Placement, Request, Stated};
 use crate::data::Split;
@@ -51,7 +51,7 @@ const LICENCE: &str = "MIT";
 pub fn first(folder: &Path, out: &Path, seed: u64, tell: &mut dyn FnMut(&str, Part)) -> Result<Built> {
     let clips = Clips::open(folder)?;
     let trained = Trained::open(out, &clips)?;
-    let fusion = StageFolder::open(out, STAGE)?.root().join(FUSION);
+    let fusion = stage_folder(out, STAGE)?.root().join(FUSION);
     let config = trained.fusion_config()?;
     let specs: Vec<_> = fusion::parameters(&config).into_iter().filter(|spec| spec.required).collect();
     write_safetensors(&fusion, &model::initial(&config, seed), &specs, &Default::default())?;
@@ -71,7 +71,7 @@ pub fn first(folder: &Path, out: &Path, seed: u64, tell: &mut dyn FnMut(&str, Pa
 pub fn last(folder: &Path, out: &Path, fusion: &Path, tell: &mut dyn FnMut(&str, Part)) -> Result<Built> {
     let clips = Clips::open(folder)?;
     let trained = Trained::open(out, &clips)?;
-    let work = StageFolder::open(out, STAGE)?;
+    let work = stage_folder(out, STAGE)?;
     let llm = work.root().join(LLM);
     quantise_gguf(&trained.llm, &llm, QuantisedType::Q8_0, THREADS)?;
     work.put(CALIBRATION, &calibration(&clips)?)?;
@@ -108,7 +108,7 @@ struct Trained {
 impl Trained {
     fn open(out: &Path, clips: &Clips) -> Result<Self> {
         for stage in [language::STAGE, hearing::STAGE, projection::STAGE, seeing::STAGE] {
-            Finished::of(out, stage, clips.digest())?;
+            finished_stage(out, stage, clips.digest())?;
         }
         let wavlm = out.join(hearing::STAGE).join(hearing::WEIGHTS);
         let library = LibraryConfig::open(&out.join(hearing::STAGE).join(hearing::LIBRARY_CONFIG))?;

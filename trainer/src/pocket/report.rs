@@ -8,9 +8,10 @@ use mien_runtime::RuntimeError;
 
 use super::bundles::LAST;
 use super::device::{Both, Checked};
-use super::stage::{Finished, Measures, STATEMENT};
+use super::stage::STATEMENT;
 use super::{hearing, language, projection, seeing};
 use crate::Result;
+use crate::course::{Finished, Measures};
 use crate::evaluate::write_whole;
 
 /// The page's name in the folder of the stages.

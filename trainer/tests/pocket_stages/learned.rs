@@ -1,6 +1,7 @@
 //! Every stage learns something, and says so.
 
-use mien_trainer::pocket::stage::{Finished, STATEMENT};
+use mien_trainer::course::Finished;
+use mien_trainer::pocket::stage::STATEMENT;
 
 use super::material::{log, trained};
 

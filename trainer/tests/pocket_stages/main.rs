@@ -7,4 +7,5 @@ mod device;
 mod killed;
 mod learned;
 mod material;
+mod projector;
 mod refused;

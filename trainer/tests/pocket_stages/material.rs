@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use mien_models::wavlm::WavlmConfig;
 use mien_trainer::Result;
+use mien_trainer::course::{Finished, Measures, Pace, Told};
 use mien_trainer::pocket::corpus::{CorpusSettings, build};
 use mien_trainer::pocket::hearing::{self, HearingSettings};
 use mien_trainer::pocket::language::{self, LanguageSettings};
 use mien_trainer::pocket::projection::{self, ProjectionSettings};
 use mien_trainer::pocket::seeing::{self, SeeingSettings};
-use mien_trainer::pocket::stage::{Finished, Measures, Pace, Told};
 use tempfile::TempDir;
 
 /// A corpus of twelve clips that no test changes.

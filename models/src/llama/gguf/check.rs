@@ -75,6 +75,10 @@ impl LlamaShape {
 pub struct CheckedLlama {
     /// Its sizes.
     pub shape: LlamaShape,
+    /// Added to the mean square before the root in every norm.
+    pub rms_norm_eps: f32,
+    /// Base of the rotary angles.
+    pub rope_theta: f32,
     /// Differences that change features without breaking anything, each a sentence for the log.
     pub warnings: Vec<String>,
 }
@@ -138,7 +142,7 @@ impl GgufHeader {
             fields.equal("tokenizer.ggml.eos_token_id", Some(2), tokens.eos as usize)?;
             self.compare_with_vicuna(&shape, eps, rope_base, &mut warnings);
         }
-        Ok(CheckedLlama { shape, warnings })
+        Ok(CheckedLlama { shape, rms_norm_eps: eps, rope_theta: rope_base, warnings })
     }
 
     fn compare_with_vicuna(&self, shape: &LlamaShape, eps: f32, rope_base: f32, warnings: &mut Vec<String>) {

@@ -132,6 +132,31 @@ impl GgufHeader {
         &self.tensors
     }
 
+    /// Width of hidden states as the file tells it; 0, which no requirement has, where it does not.
+    pub(in crate::llama) fn told_width(&self) -> usize {
+        match self.get("llama.embedding_length") {
+            Some(MetaValue::U32(width)) => *width as usize,
+            _ => 0,
+        }
+    }
+
+    /// Refuses quantised weights; `fix` tells what to do.
+    ///
+    /// # Errors
+    /// Gguf.
+    pub(in crate::llama) fn require_floats(&self, fix: &'static str) -> Result<()> {
+        match self.first_quantised() {
+            None => Ok(()),
+            Some(tensor) => Err(ModelError::Gguf {
+                path: self.path.clone(),
+                key: tensor.name.clone(),
+                expected: "F32, F16 or BF16".into(),
+                found: format!("quantised already ({})", tensor.element_name()),
+                fix,
+            }),
+        }
+    }
+
     /// The first tensor whose elements are not plain floats.
     pub(in crate::llama) fn first_quantised(&self) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| !matches!(tensor.element_name(), "F32" | "F16" | "BF16"))

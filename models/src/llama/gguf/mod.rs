@@ -3,6 +3,7 @@
 
 mod check;
 mod element;
+mod floats;
 mod header;
 mod reader;
 mod tensors;
@@ -12,6 +13,7 @@ mod weights;
 mod write;
 
 pub use check::{CheckedLlama, LlamaRequirement, LlamaShape};
+pub use floats::read_gguf;
 pub use header::{GgufHeader, MetaValue, TensorInfo};
 pub use vocabulary::SpmVocabulary;
 pub use write::{LlamaConfig, Precision, parameters, write_gguf, write_gguf_as};

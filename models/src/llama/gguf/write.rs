@@ -88,22 +88,24 @@ impl LlamaConfig {
 
 /// How the rows of a matrix are ordered in the file.
 #[derive(Clone, Copy, PartialEq)]
-enum Rows {
+pub(super) enum Rows {
     AsTheyAre,
     /// Rotary partners next to each other instead of half a head apart, for this many heads.
     Rotary(usize),
 }
 
 /// A tensor of the file.
-struct Entry {
-    gguf: String,
-    name: String,
-    shape: Vec<usize>,
-    rows: Rows,
+pub(super) struct Entry {
+    pub(super) gguf: String,
+    /// Under which transformers knows it.
+    pub(super) name: String,
+    /// Outermost axis first.
+    pub(super) shape: Vec<usize>,
+    pub(super) rows: Rows,
 }
 
 /// All tensors in the order of the file.
-fn entries(config: &LlamaConfig) -> Vec<Entry> {
+pub(super) fn entries(config: &LlamaConfig) -> Vec<Entry> {
     let (width, inner, vocabulary) = (config.hidden_size, config.intermediate_size, config.vocab_size);
     let kv = config.head_width() * config.kv_heads;
     let entry = |gguf: String, name: String, shape: &[usize], rows| Entry { gguf, name, shape: shape.to_vec(), rows };

@@ -2,9 +2,9 @@
 
 use super::stage::Scores;
 use super::{Heard, HearingStage};
+use crate::course::Measures;
 use crate::networks::objective::greedy;
 use crate::pocket::clips::ErrorRate;
-use crate::pocket::stage::Measures;
 use crate::{Result, TrainerError};
 
 /// Clips that are computed together.

@@ -7,7 +7,6 @@
 mod flat_start;
 mod labels;
 mod measure;
-mod order;
 mod settings;
 mod stage;
 mod varied;
@@ -23,14 +22,14 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::clips::{Clip, Clips};
-use super::stage::{Course, Finished, StageFolder, Tell, Told};
+use super::stage::stage_folder;
+use crate::course::{Course, Finished, Order, Tell, Told};
 use crate::data::Split;
 use crate::networks::{Mode, Recogniser};
 use crate::{Result, TrainerError};
 
 pub use labels::Labels;
 pub(super) use measure::{correlation, mean};
-pub(super) use order::Order;
 pub use settings::{AUDIO_LAYER, HearingSettings};
 pub use stage::{Heard, HearingStage, Lesson};
 pub(super) use varied::varied;
@@ -47,7 +46,7 @@ pub const LIBRARY_CONFIG: &str = "config.json";
 /// Trains WavLM on the corpus in `corpus`, in the folder `wavlm` of `out`, or goes on where it was stopped.
 ///
 /// # Errors
-/// Setting; Pocket for a changed corpus or a busy folder; Run for a training that was begun otherwise; NotFinite; Io.
+/// Setting; Pocket for a changed corpus; Run for a busy folder and for a training that was begun otherwise; NotFinite; Io.
 pub fn train(
     corpus: &Path,
     out: &Path,
@@ -56,7 +55,7 @@ pub fn train(
     tell: Tell<'_>,
 ) -> Result<Finished> {
     let clips = Clips::open(corpus)?;
-    let folder = StageFolder::open(out, STAGE)?;
+    let folder = stage_folder(out, STAGE)?;
     let learned_from = learned_from(&clips, settings);
     if let Some(finished) = folder.finished(&settings.pace, learned_from)? {
         return Ok(finished);

@@ -2,7 +2,7 @@
 
 use mien_models::wavlm::WavlmConfig;
 
-use super::super::stage::Pace;
+use crate::course::Pace;
 
 /// The block whose output gives the fusion's audio rows: two thirds of the way up, as the published one (20 of 24).
 pub const AUDIO_LAYER: usize = 4;

@@ -8,8 +8,8 @@ use mien_models::tensor::Tensor as Plain;
 
 use super::super::clips::{Clip, ErrorRate};
 use super::super::hearing::{correlation, mean};
-use super::super::stage::Measures;
 use super::{Exercise, Exercises, GGUF, LanguageSettings, LanguageStage, NAME, PROMPT, Vocabulary};
+use crate::course::Measures;
 use crate::draw::Draw;
 use crate::train::Stage;
 use crate::{Result, TrainerError};

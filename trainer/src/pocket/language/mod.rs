@@ -27,8 +27,9 @@ use mien_models::llama::{parameters, write_gguf};
 use mien_models::tensor::write_safetensors;
 
 use super::clips::Clips;
-use super::stage::{Course, Finished, StageFolder, Tell};
+use super::stage::stage_folder;
 use crate::Result;
+use crate::course::{Course, Finished, Tell};
 use crate::data::Split;
 use crate::networks::{Llama, Mode};
 
@@ -50,7 +51,7 @@ const NAME: &str = "pocket llama: knows only its small world, not people";
 /// Trains the llama on the corpus in `corpus`, in the folder `llama` of `out`, or goes on where it was stopped.
 ///
 /// # Errors
-/// Setting; Pocket for a changed corpus or a busy folder; Run for a training that was begun otherwise; NotFinite; Io.
+/// Setting; Pocket for a changed corpus; Run for a busy folder and for a training that was begun otherwise; NotFinite; Io.
 pub fn train(
     corpus: &Path,
     out: &Path,
@@ -61,7 +62,7 @@ pub fn train(
     let clips = Clips::open(corpus)?;
     let vocabulary = Vocabulary::new()?;
     let config = settings.config(&vocabulary);
-    let folder = StageFolder::open(out, STAGE)?;
+    let folder = stage_folder(out, STAGE)?;
     let learned_from = learned_from(&clips, settings);
     if let Some(finished) = folder.finished(&settings.pace, learned_from)? {
         return Ok(finished);

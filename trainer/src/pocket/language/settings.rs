@@ -2,8 +2,8 @@
 
 use mien_models::llama::LlamaConfig;
 
-use super::super::stage::Pace;
 use super::Vocabulary;
+use crate::course::Pace;
 
 /// Positions that fit: 30 s of sound are 300 rows, and the prompt and 200 new tokens follow.
 const CONTEXT: usize = 1024;

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::super::clips::Clip;
 use super::super::hearing::varied;
-use super::super::stage::{Tell, Told};
 use super::STAGE;
+use crate::course::{Tell, Told};
 use crate::{Result, TrainerError};
 
 /// Tells these draws from others.

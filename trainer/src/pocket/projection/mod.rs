@@ -4,7 +4,6 @@
 //! passes back through it into the projector.
 
 mod frames;
-mod measure;
 mod settings;
 
 use std::path::Path;
@@ -16,12 +15,14 @@ use mien_models::projector::{ProjectorConfig, parameters};
 use mien_models::tensor::{NamedTensors, write_safetensors};
 
 use super::clips::{Clip, Clips};
-use super::hearing::{self, Order};
+use super::hearing;
 use super::language::{self, Vocabulary};
-use super::stage::{Course, Finished, StageFolder, Tell};
+use super::stage::{finished_stage, stage_folder};
 use crate::Result;
+use crate::course::{Course, Finished, Order, Tell};
 use crate::data::Split;
 use crate::networks::{Llama, Mode, Projector, Prompted};
+use crate::projection::HeldOut;
 use crate::train::ProjectorStage;
 
 pub use settings::ProjectionSettings;
@@ -30,13 +31,15 @@ pub use settings::ProjectionSettings;
 pub const STAGE: &str = "projector";
 /// The trained tensors.
 pub const WEIGHTS: &str = "projector.safetensors";
+/// Clips of the validation split that are computed together.
+const TOGETHER: usize = 16;
 
 /// Trains the projector on the corpus in `corpus`, in the folder `projector` of `out`, where the stages `wavlm` and `llama`
 /// are finished; or goes on where it was stopped.
 ///
 /// # Errors
-/// Setting; Pocket for a changed corpus, an earlier stage that is missing or was changed, a busy folder; Run for a training
-/// that was begun otherwise; NotFinite; Io.
+/// Setting; Pocket for a changed corpus and for an earlier stage that is missing or was changed; Run for a busy folder and
+/// for a training that was begun otherwise; NotFinite; Io.
 pub fn train(
     corpus: &Path,
     out: &Path,
@@ -45,9 +48,9 @@ pub fn train(
     tell: Tell<'_>,
 ) -> Result<Finished> {
     let clips = Clips::open(corpus)?;
-    let wavlm = Finished::of(out, hearing::STAGE, clips.digest())?;
-    let llama = Finished::of(out, language::STAGE, clips.digest())?;
-    let folder = StageFolder::open(out, STAGE)?;
+    let wavlm = finished_stage(out, hearing::STAGE, clips.digest())?;
+    let llama = finished_stage(out, language::STAGE, clips.digest())?;
+    let folder = stage_folder(out, STAGE)?;
     let learned_from = learned_from(&clips, [&wavlm, &llama], settings);
     if let Some(finished) = folder.finished(&settings.pace, learned_from)? {
         return Ok(finished);
@@ -84,12 +87,14 @@ pub fn train(
     }
     let train = heard;
     let valid: Vec<&Clip> = clips.of(Split::Valid).into_iter().take(settings.measured).collect();
-    let held_out = measure::HeldOut {
+    let mut held_out = HeldOut {
         frames: ear.frames(&valid, None, tell)?,
         transcripts: transcripts(&valid),
         texts: valid.iter().map(|clip| clip.transcript.clone()).collect(),
         prompt: vocabulary.prompt(),
-        llm: out.join(language::STAGE).join(language::GGUF),
+        together: TOGETHER,
+        llm: language::open(&out.join(language::STAGE).join(language::GGUF), llm.hidden_size)?,
+        most_tokens: language::MOST_TOKENS,
     };
     let mut order = Order::new(settings.pace.seed, settings.pace.batch, train.0.iter().map(Vec::len));
     let prompt = vocabulary.prompt();

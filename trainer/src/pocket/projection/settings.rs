@@ -4,7 +4,7 @@ use mien_models::wavlm::WavlmConfig;
 
 use super::super::hearing::HearingSettings;
 use super::super::language::LanguageSettings;
-use super::super::stage::Pace;
+use crate::course::Pace;
 
 /// Sizes of the projector and of the networks that it stands between, and how it learns.
 #[derive(Clone, Debug, PartialEq)]

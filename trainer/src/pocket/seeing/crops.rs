@@ -10,8 +10,8 @@ use mien_runtime::RuntimeError;
 use rayon::prelude::*;
 
 use super::super::clips::Clip;
-use super::super::stage::{Tell, Told};
 use super::STAGE;
+use crate::course::{Tell, Told};
 use crate::{Result, TrainerError};
 
 /// A face, and what it shows.

@@ -3,9 +3,9 @@
 use super::class_of;
 use super::classes::{CLASSES, valence_of};
 use super::crops::{Seen, pixels};
+use crate::course::Measures;
 use crate::networks::Norms;
 use crate::pocket::hearing::{correlation, mean};
-use crate::pocket::stage::Measures;
 use crate::train::ManetStage;
 use crate::{Result, TrainerError};
 

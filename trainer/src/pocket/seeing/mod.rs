@@ -15,8 +15,9 @@ use mien_models::manet::{ManetConfig, parameters};
 use mien_models::tensor::write_safetensors;
 
 use super::clips::{Clip, Clips};
-use super::hearing::Order;
-use super::stage::{Course, Finished, StageFolder, Tell};
+
+use super::stage::stage_folder;
+use crate::course::{Course, Finished, Order, Tell};
 use crate::data::Split;
 use crate::networks::{Manet, Mode};
 use crate::train::{Faces, ManetStage};
@@ -43,7 +44,7 @@ pub fn train(
     tell: Tell<'_>,
 ) -> Result<Finished> {
     let clips = Clips::open(corpus)?;
-    let folder = StageFolder::open(out, STAGE)?;
+    let folder = stage_folder(out, STAGE)?;
     let learned_from = learned_from(&clips, settings);
     if let Some(finished) = folder.finished(&settings.pace, learned_from)? {
         return Ok(finished);

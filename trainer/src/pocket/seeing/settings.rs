@@ -1,6 +1,6 @@
 //! Sizes and pace of MA-Net.
 
-use super::super::stage::Pace;
+use crate::course::Pace;
 
 /// Sizes of MA-Net, and how it learns.
 #[derive(Clone, Debug, PartialEq)]

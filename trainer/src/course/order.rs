@@ -6,7 +6,7 @@ use crate::train::Ordering;
 const BUCKET: usize = 16;
 
 /// The order of clips, epoch after epoch: a function of seed and step.
-pub(in crate::pocket) struct Order {
+pub(crate) struct Order {
     seed: u64,
     ordering: Ordering,
     lengths: Vec<[usize; 4]>,
@@ -16,13 +16,13 @@ pub(in crate::pocket) struct Order {
 
 impl Order {
     /// An order of clips of so many frames each.
-    pub(in crate::pocket) fn new(seed: u64, batch: usize, frames: impl Iterator<Item = usize>) -> Self {
+    pub(crate) fn new(seed: u64, batch: usize, frames: impl Iterator<Item = usize>) -> Self {
         let lengths = frames.map(|frames| [frames, 0, 0, 0]).collect();
         Self { seed, ordering: Ordering { batch, shuffle: true, bucket: BUCKET }, lengths, epoch: None }
     }
 
     /// Numbers of the clips of `step`.
-    pub(in crate::pocket) fn batch(&mut self, step: u64) -> &[usize] {
+    pub(crate) fn batch(&mut self, step: u64) -> &[usize] {
         let batches = self.lengths.len().div_ceil(self.ordering.batch.max(1)).max(1) as u64;
         let epoch = step / batches;
         if self.epoch.as_ref().is_none_or(|(at, _)| *at != epoch) {

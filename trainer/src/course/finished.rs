@@ -12,8 +12,6 @@ use crate::{Result, TrainerError};
 
 /// The file's name in a stage's folder.
 pub const FILE: &str = "stage.toml";
-/// What everything says that was made with networks of the pocket world.
-pub const STATEMENT: &str = "pocket: knows only its small world, not people";
 /// Version of the file's keys.
 const SCHEMA: u32 = 1;
 const KIND: Kind = Kind {
@@ -29,10 +27,12 @@ const KIND: Kind = Kind {
 pub struct Finished {
     schema: u32,
     created_by: String,
-    statement: String,
+    /// What must be known of the network by everyone who uses it; empty for one that learned from recordings.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub statement: String,
     /// The stage's name.
     pub stage: String,
-    /// Digest of the corpus.
+    /// Digest of the clips.
     pub corpus: Sha256,
     /// Digest of all that the training depends on.
     pub learned_from: Sha256,
@@ -47,6 +47,7 @@ pub struct Finished {
 impl Finished {
     pub(super) fn new(
         stage: &str,
+        statement: &str,
         [corpus, learned_from]: [Sha256; 2],
         pace: Pace,
         valid: Measures,
@@ -57,7 +58,7 @@ impl Finished {
         Self {
             schema: SCHEMA,
             created_by,
-            statement: STATEMENT.into(),
+            statement: statement.into(),
             stage,
             corpus,
             learned_from,
@@ -70,46 +71,17 @@ impl Finished {
     /// Reads the file in `folder`; `None` where there is none.
     ///
     /// # Errors
-    /// Io; Pocket for a file that is none or of another version.
+    /// Io; Run for a file that is none or of another version.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
-        versioned::read(&path, &KIND, |reason| TrainerError::Pocket { path: path.clone(), reason })
-    }
-
-    /// The stage `name` of the training in `out`, with every file as it was written.
-    ///
-    /// # Errors
-    /// Io; Pocket for a stage that is not finished, was trained on another corpus, or whose files were changed.
-    pub fn of(out: &Path, name: &str, corpus: Sha256) -> Result<Self> {
-        let folder = out.join(name);
-        let refuse = |path: PathBuf, reason: String| Err(TrainerError::Pocket { path, reason });
-        let Some(finished) = Self::read(&folder)? else {
-            let reason = format!("there is no {FILE}: the stage is not finished; run `mien-train pocket {name}` first");
-            return refuse(folder, reason);
-        };
-        if finished.corpus != corpus {
-            let reason = format!(
-                "it was trained on the corpus {}, expected {corpus}; train all stages on one corpus",
-                finished.corpus
-            );
-            return refuse(folder.join(FILE), reason);
-        }
-        match finished.first_changed(&folder)? {
-            None => Ok(finished),
-            Some(path) => refuse(
-                path,
-                format!(
-                    "it is not the file that was written; run `mien-train pocket {name}` again, which writes it anew"
-                ),
-            ),
-        }
+        versioned::read(&path, &KIND, |reason| TrainerError::Run { path: path.clone(), reason })
     }
 
     /// The first file that is missing or not as it was written.
     ///
     /// # Errors
     /// Io.
-    pub(super) fn first_changed(&self, folder: &Path) -> Result<Option<PathBuf>> {
+    pub(crate) fn first_changed(&self, folder: &Path) -> Result<Option<PathBuf>> {
         for (name, sha256) in &self.files {
             // Names come from the file: none may lead out of the folder.
             let path = folder.join(name);
@@ -124,8 +96,8 @@ impl Finished {
     /// The file's text.
     ///
     /// # Errors
-    /// Pocket for numbers that TOML cannot hold.
+    /// Run for numbers that TOML cannot hold.
     pub(super) fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| TrainerError::Pocket { path: FILE.into(), reason: e.to_string() })
+        toml::to_string(self).map_err(|e| TrainerError::Run { path: FILE.into(), reason: e.to_string() })
     }
 }

@@ -1,7 +1,7 @@
 //! The folder of a stage.
 //!
 //! ```text
-//! <out>/<stage>/
+//! <folder>/
 //!   log.jsonl        a line for each step and each measure
 //!   checkpoints/     what a killed training goes on from
 //!   ...              the stage's own files
@@ -22,28 +22,29 @@ const WORK: &str = ".work";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// A folder in which a stage is trained by this process alone.
-pub(in crate::pocket) struct StageFolder {
+pub(crate) struct StageFolder {
     root: PathBuf,
+    /// What [`Finished::statement`] will be.
+    statement: &'static str,
     pub(super) desk: Desk,
 }
 
 impl StageFolder {
-    /// Opens the folder of `stage` in `out`.
+    /// Opens the folder `root`; `statement` is what must be known of a network that is trained there.
     ///
     /// # Errors
-    /// Pocket while another process trains there; Io.
-    pub(in crate::pocket) fn open(out: &Path, stage: &str) -> Result<Self> {
-        let root = out.join(stage);
+    /// Run while another process trains there; Io.
+    pub(crate) fn open(root: PathBuf, statement: &'static str) -> Result<Self> {
         create(&root)?;
-        let desk = Desk::alone(root.join(WORK), |path| TrainerError::Pocket {
+        let desk = Desk::alone(root.join(WORK), |path| TrainerError::Run {
             path,
-            reason: "another process trains this stage here; wait for it or take another folder".into(),
+            reason: "another process trains here; wait for it or take another folder".into(),
         })?;
-        Ok(Self { root, desk })
+        Ok(Self { root, statement, desk })
     }
 
     /// The folder.
-    pub(in crate::pocket) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -56,7 +57,7 @@ impl StageFolder {
     ///
     /// # Errors
     /// Io.
-    pub(in crate::pocket) fn scratch(&self) -> Result<tempfile::TempDir> {
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir> {
         let work = self.root.join(WORK);
         // What a killed process leaves under such a name, the next one removes.
         let folder = tempfile::Builder::new().prefix(".writing-").tempdir_in(&work);
@@ -66,8 +67,8 @@ impl StageFolder {
     /// What stands there, if it was trained so and its files are whole.
     ///
     /// # Errors
-    /// Io; Pocket for a file that is none.
-    pub(in crate::pocket) fn finished(&self, pace: &Pace, learned_from: Sha256) -> Result<Option<Finished>> {
+    /// Io; Run for a file that is none.
+    pub(crate) fn finished(&self, pace: &Pace, learned_from: Sha256) -> Result<Option<Finished>> {
         let Some(finished) = Finished::read(&self.root)? else { return Ok(None) };
         let same = finished.learned_from == learned_from && finished.pace == *pace;
         Ok(if same && finished.first_changed(&self.root)?.is_none() { Some(finished) } else { None })
@@ -85,7 +86,7 @@ impl StageFolder {
     ///
     /// # Errors
     /// Io.
-    pub(in crate::pocket) fn finish(
+    pub(crate) fn finish(
         &self,
         stage: &str,
         digests: [Sha256; 2],
@@ -97,7 +98,7 @@ impl StageFolder {
         for name in names {
             files.insert((*name).to_owned(), Sha256::of_file(&self.root.join(name))?.1);
         }
-        let finished = Finished::new(stage, digests, pace, valid, files);
+        let finished = Finished::new(stage, self.statement, digests, pace, valid, files);
         self.desk.put(&self.root.join(FINISHED), finished.to_toml()?.as_bytes())?;
         Ok(finished)
     }
@@ -106,7 +107,7 @@ impl StageFolder {
     ///
     /// # Errors
     /// Io.
-    pub(in crate::pocket) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.desk.put(&self.root.join(name), bytes)
     }
 }

@@ -6,12 +6,12 @@ use crate::train::{Plan, Stage, train_stage_until};
 use crate::{Result, TrainerError};
 
 /// What a training needs besides the network.
-pub(in crate::pocket) struct Course<'a> {
-    pub(in crate::pocket) folder: &'a StageFolder,
-    pub(in crate::pocket) plan: &'a Plan,
+pub(crate) struct Course<'a> {
+    pub(crate) folder: &'a StageFolder,
+    pub(crate) plan: &'a Plan,
     /// Steps between two measures.
-    pub(in crate::pocket) measure_every: u64,
-    pub(in crate::pocket) tell: Tell<'a>,
+    pub(crate) measure_every: u64,
+    pub(crate) tell: Tell<'a>,
 }
 
 impl Course<'_> {
@@ -20,7 +20,7 @@ impl Course<'_> {
     ///
     /// # Errors
     /// What training, `batch` and `measure` raise; Format for a damaged log; Io.
-    pub(in crate::pocket) fn run<S: Stage>(
+    pub(crate) fn run<S: Stage>(
         &self,
         stage: &mut S,
         batch: &mut dyn FnMut(u64) -> Result<S::Batch>,

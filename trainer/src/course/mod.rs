@@ -1,20 +1,23 @@
-//! What every stage of training in the pocket world has in common: its folder, its log, its pace, its course.
+//! The course of one network's training before the fusion, from its first step to its files: folder, log, pace.
 //!
-//! A stage can be killed at any moment and started again: it goes on from its newest checkpoint and ends in the same bits.
+//! Such a training is called a stage. It can be killed at any moment and started again: it goes on from its newest checkpoint
+//! and ends in the same bits.
 
-mod course;
 mod finished;
 mod folder;
 mod log;
+mod order;
 mod pace;
+mod stretches;
 
 use std::collections::BTreeMap;
 
-pub(super) use course::Course;
-pub use finished::{FILE as FINISHED, Finished, STATEMENT};
-pub(super) use folder::StageFolder;
+pub use finished::{FILE as FINISHED, Finished};
+pub(crate) use folder::StageFolder;
 pub use log::FILE as LOG;
+pub(crate) use order::Order;
 pub use pace::Pace;
+pub(crate) use stretches::Course;
 
 /// What was measured on the validation split, by name.
 pub type Measures = BTreeMap<String, f64>;

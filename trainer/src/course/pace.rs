@@ -36,7 +36,7 @@ impl Pace {
     ///
     /// # Errors
     /// Setting.
-    pub(in crate::pocket) fn plan(&self, digest: Sha256) -> Result<Plan> {
+    pub(crate) fn plan(&self, digest: Sha256) -> Result<Plan> {
         if self.batch == 0 {
             return Err(TrainerError::setting("batch", "expected at least 1, found 0"));
         }
