@@ -131,16 +131,26 @@ fn method(m: &Manifest) -> Result<(), Fault> {
     for (key, layers) in [("text_layers", &method.text_layers), ("simulated_layers", &method.simulated_layers)] {
         network(&["method", key], LayerSet::of(layers.iter().copied(), blocks).map(|_| ()))?;
     }
-    ensure(!method.prompt.trim().is_empty(), &["method", "prompt"], || "expected a text, found none".into())?;
-    // The one text that may have several lines; `bundle info` shows it.
-    let hidden = method.prompt.chars().find(|c| *c != '\n' && deceives(*c));
-    ensure(hidden.is_none(), &["method", "prompt"], || {
-        format!("expected no control characters but line ends, found {:?}", hidden.unwrap_or_default())
-    })?;
+    check_prompt(&method.prompt).map_err(|reason| (place(&["method", "prompt"]), reason))?;
     equal(&["method", "beams"], 1, method.beams)?;
     ensure((1..=MOST_NEW_TOKENS).contains(&method.max_new_tokens), &["method", "max_new_tokens"], || {
         format!("expected 1 to {MOST_NEW_TOKENS}, found {}", method.max_new_tokens)
     })
+}
+
+/// Whether a bundle may ask its language model with `prompt`.
+///
+/// # Errors
+/// Expected and found, for no text or one that a terminal would not show as it is. Line ends are allowed: it is the one text of
+/// a manifest that may have several lines.
+pub fn check_prompt(prompt: &str) -> Result<(), String> {
+    if prompt.trim().is_empty() {
+        return Err("expected a text, found none".into());
+    }
+    match prompt.chars().find(|c| *c != '\n' && deceives(*c)) {
+        None => Ok(()),
+        Some(hidden) => Err(format!("expected no control characters but line ends, found {hidden:?}")),
+    }
 }
 
 fn measurements(m: &Manifest) -> Result<(), Fault> {

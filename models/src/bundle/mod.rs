@@ -16,7 +16,7 @@ mod numbers;
 mod open;
 mod write;
 
-pub use check::MODES;
+pub use check::{MODES, check_prompt};
 pub use digest::Sha256;
 pub use dry::{DrySize, make_dry};
 pub use entry::{BundlePath, FileEntry, Role};

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::import::Progress;
 use super::label::LabelArgs;
 use super::output::{self, shown};
+use super::prompt;
 
 /// Make bundles out of published checkpoints.
 #[derive(Debug, Args)]
@@ -57,6 +58,10 @@ struct Build {
     /// WavLM's block whose output gives the audio rows [default: 20, for a WavLM of 24 blocks]
     #[arg(long, value_name = "N")]
     audio_layer: Option<usize>,
+    /// What the language model is asked after it has heard: long or short for the published ones, or a text in which \n is a
+    /// line end; that of the projector's training
+    #[arg(long, value_name = "long|short|TEXT", default_value = "long", value_parser = prompt::prompt)]
+    prompt: String,
     /// Whether the imagination blocks run [default: what the fusion checkpoint tells]
     #[arg(long, value_enum)]
     mia: Option<Switch>,
@@ -152,7 +157,7 @@ impl Build {
                 Place::Outside => Placement::Outside,
             },
             audio_layer: self.audio_layer,
-            prompt: None,
+            prompt: Some(self.prompt),
             mia: self.mia.map(|mia| match mia {
                 Switch::On => Mia::On,
                 Switch::Off => Mia::Off,

@@ -19,6 +19,7 @@ mod pocket_all;
 mod pocket_fusion;
 mod pocket_stage;
 mod projector;
+mod prompt;
 mod protocol;
 mod quantize_gguf;
 mod report;

@@ -1,35 +1,24 @@
 //! `mien-train pocket rows | fusion | bundle | check`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mien_models::bundle::{Bundle, MODES};
-use mien_models::tensor::NamedTensors;
-use mien_trainer::data::Split;
+use mien_models::bundle::Bundle;
 use mien_trainer::data::corpus::split_name;
 use mien_trainer::data::store::Store;
-use mien_trainer::evaluate::{Measured, Measuring, Mode, write_into_bundle};
 use mien_trainer::pocket::device::{Both, TOLERANCE, check};
+use mien_trainer::pocket::evaluating::{EVALUATION, evaluate};
 use mien_trainer::pocket::{bundles, fusing, report};
-use mien_trainer::train::{Learner, WEIGHTS_FILE, device, saved, seed_folder};
+use mien_trainer::train::{WEIGHTS_FILE, device, seed_folder};
 
 use super::fault::Fault;
 use super::import::Progress;
 use super::output::{self, shown};
 use super::show::reporter;
 
-/// Clips per batch of an evaluation; padding is masked, so nothing depends on it.
-const BATCH: usize = 128;
-/// Draws of the bootstrap, and their seed.
-const RESAMPLES: usize = 1000;
-const BOOTSTRAP: u64 = 1;
 /// Exit code where device and trainer disagree, as for an export that is refused.
 const DISAGREES: u8 = 5;
-/// What the manifest calls the corpus; its digest stands with the networks.
-const CORPUS: &str = "pocket corpus";
-/// Where the evaluation on the test split is saved.
-const EVALUATION: &str = "evaluation";
 
 /// Where everything is.
 #[derive(Clone, Debug, Args)]
@@ -75,17 +64,14 @@ impl Place {
 
     /// Makes the last bundle and measures it: what is measured on the test split stands in its manifest.
     pub(crate) fn bundle(&self) -> Result<()> {
-        let run = self.out.join(fusing::RUN);
-        let weights = seed_folder(&run, self.seed).join(WEIGHTS_FILE);
+        let weights = seed_folder(&self.out.join(fusing::RUN), self.seed).join(WEIGHTS_FILE);
         let built = bundles::last(&self.corpus, &self.out, &weights, &mut |_, _| ())?;
-        let experiment = saved(&run)?;
-        let learner = Learner::new(&experiment, Some(NamedTensors::open(&weights)?), self.seed, &device("cpu")?)?;
-        let measured = measured(&Store::open(&self.out.join(fusing::STORE))?, &learner, &weights)?;
-        let Measured { mut evaluation, predictions } = measured;
-        // Not where the store lies: equal trainings make equal bundles, wherever they ran.
-        evaluation.protocol.corpus = CORPUS.into();
-        evaluation.save(&predictions, &self.out.join(EVALUATION))?;
-        write_into_bundle(&evaluation, &built.folder)?;
+        let progress = Progress::new();
+        let evaluation = evaluate(&self.out, self.seed, &mut |split, done, total| {
+            progress.tell(split_name(split), done, total);
+        });
+        progress.end();
+        let evaluation = evaluation?;
         told(&Bundle::open(&built.folder)?)?;
         if let Some(calibration) = built.quantised.as_ref().and_then(|quantised| quantised.calibration.as_ref()) {
             let (p99, clips) = (calibration.measured.p99, calibration.clips);
@@ -155,24 +141,6 @@ impl Fusing {
             mean.missing
         )))
     }
-}
-
-/// The test split in the usual modes and those of a device.
-fn measured(store: &Store, learner: &Learner, weights: &Path) -> Result<Measured> {
-    let mut modes: Vec<Mode> = Mode::USUAL.iter().map(|(_, mode)| *mode).collect();
-    for mode in MODES.iter().filter_map(|name| name.parse::<Mode>().ok()) {
-        if !modes.contains(&mode) {
-            modes.push(mode);
-        }
-    }
-    let (split, calibrate) = (Split::Test, Split::Valid);
-    let measuring = Measuring { split, calibrate, modes, batch: BATCH, resamples: RESAMPLES, seed: BOOTSTRAP };
-    let progress = Progress::new();
-    let measured = measuring.measure(store, learner, weights, &mut |split, done, total| {
-        progress.tell(split_name(split), done, total);
-    });
-    progress.end();
-    Ok(measured?)
 }
 
 /// Says what was made.

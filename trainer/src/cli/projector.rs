@@ -10,6 +10,7 @@ use mien_trainer::train;
 
 use super::course::{Teller, tell_finished};
 use super::output::{self, shown};
+use super::prompt;
 
 /// Train a projector from WavLM to a language model, so that it writes down what is said; both stay as they are.
 ///
@@ -37,6 +38,10 @@ pub(crate) struct Projector {
     /// Where the projector is made: its folder, or one in which the same training was begun
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// What the language model is asked after it has heard: long or short for the published ones, or a text in which \n is a
+    /// line end; best in the form that it was trained to answer
+    #[arg(long, value_name = "long|short|TEXT", default_value = "long", value_parser = prompt::prompt)]
+    prompt: String,
     /// Width between the projector's two maps
     #[arg(long, value_name = "N", default_value_t = ProjectionRequest::HIDDEN)]
     hidden: usize,
@@ -88,7 +93,9 @@ impl Projector {
         let finished = projection::train(&request, &out, &device, &|told: Told| teller.hear(told));
         teller.end();
         tell_finished(&out, &finished?)?;
-        output::line(&shown(&format!("next: mien-train bundle build --projector {}", out.join(WEIGHTS).display())))
+        let (projector, prompt) = (out.join(WEIGHTS), prompt::as_option(&request.prompt));
+        let next = format!("next: mien-train bundle build --projector {} --prompt {prompt}", projector.display());
+        output::line(&shown(&next))
     }
 
     fn request(self) -> (ProjectionRequest, PathBuf) {
@@ -99,6 +106,7 @@ impl Projector {
             llm: self.llm,
             device_llm: self.device_llm,
             gpu_layers: self.gpu_layers,
+            prompt: self.prompt,
             hidden: self.hidden,
             precision: match self.precision {
                 Precision::F32 => train::Precision::F32,

@@ -15,6 +15,8 @@
 //!    transcript as the target: text is then really simulated from sound.
 //! 5. **Fusion** ([`fusing`]). The four networks become a first bundle ([`bundles`]), which every clip is taken through; a
 //!    fusion network learns from those rows as from any corpus' and takes its place in the last bundle. At most 12 MB.
+//! 6. **Measures** of the test split: of the trainer's network ([`evaluating`]), and of the bundle as a device scores the
+//!    files with it ([`mod@device`]); [`report`] tells all of it.
 //!
 //! What a stage may see: `list.csv` and the clips always, `hidden.csv` for the train split where a target above says so,
 //! the valid split for measures while training, the test split for evaluation alone. [`stage`] has what all stages share.
@@ -23,6 +25,7 @@ pub mod bundles;
 pub mod clips;
 pub mod corpus;
 pub mod device;
+pub mod evaluating;
 pub mod fusing;
 pub mod hearing;
 pub mod language;

@@ -15,9 +15,9 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use mien_models::ModelError;
-use mien_models::bundle::Sha256;
+use mien_models::bundle::{Sha256, check_prompt};
 use mien_models::llama::{
-    GgufHeader, Llama as OnDevice, LlamaConfig, LlamaRequirement, LlamaSettings, MAX_NEW_TOKENS, PROMPT, read_gguf,
+    GgufHeader, Llama as OnDevice, LlamaConfig, LlamaRequirement, LlamaSettings, MAX_NEW_TOKENS, read_gguf,
 };
 use mien_models::projector::{ProjectorConfig, parameters};
 use mien_models::tensor::write_safetensors;
@@ -51,6 +51,8 @@ pub fn train(request: &ProjectionRequest, out: &Path, device: &Device, tell: Tel
     if request.measured == 0 {
         return Err(TrainerError::setting("measured", "expected at least 1 clip, found 0"));
     }
+    // Now, and not when the bundle is made.
+    check_prompt(&request.prompt).map_err(|reason| TrainerError::setting("prompt", reason))?;
     let folder = StageFolder::open(out.to_owned(), "")?;
     let wavlm = bundle_build::wavlm(&request.wavlm, request.wavlm_config.as_deref())?;
     let (llm, weights) = read_gguf(&request.llm)?;
@@ -61,7 +63,7 @@ pub fn train(request: &ProjectionRequest, out: &Path, device: &Device, tell: Tel
         hidden: request.hidden,
         llm_width: llm.hidden_size,
     };
-    let prompt: Vec<u32> = on_device.tokenize(PROMPT)?.iter().map(|token| token.cast_unsigned()).collect();
+    let prompt: Vec<u32> = on_device.tokenize(&request.prompt)?.iter().map(|token| token.cast_unsigned()).collect();
     let context = on_device.settings().n_ctx;
     let room = spoken::Room { wavlm: &wavlm.config, k: FRAMES, context, prompt: prompt.len() };
     let spoken = spoken::Spoken::read(&request.clips, request.measured, &on_device, room, tell)?;
@@ -159,8 +161,8 @@ fn learned_from(
     config: &ProjectorConfig,
     request: &ProjectionRequest,
 ) -> Sha256 {
-    let ProjectionRequest { precision, pace, .. } = request;
+    let ProjectionRequest { precision, pace, prompt, .. } = request;
     let [wavlm, llm] = networks;
-    let text = format!("{STAGE} 1\n{}\n{wavlm}\n{llm}\n{config:?}\n{precision:?}\n{pace:?}\n{PROMPT}\n", spoken.digest);
+    let text = format!("{STAGE} 1\n{}\n{wavlm}\n{llm}\n{config:?}\n{precision:?}\n{pace:?}\n{prompt}\n", spoken.digest);
     Sha256::of(text.as_bytes())
 }

@@ -21,6 +21,8 @@ pub struct ProjectionRequest {
     pub device_llm: Option<PathBuf>,
     /// Layers of the latter that llama.cpp puts on a GPU.
     pub gpu_layers: u32,
+    /// What the language model is asked after it has heard; a bundle of the projector has to ask the same.
+    pub prompt: String,
     /// Width between the projector's two maps.
     pub hidden: usize,
     /// What the networks compute in; the projector's own weights are kept in f32.

@@ -2,6 +2,7 @@
 
 use half::f16;
 use mien_models::bundle::{Bundle, Manifest, Role};
+use mien_models::llama::{PROMPT, SHORT_PROMPT};
 use mien_models::tensor::NamedTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -173,4 +174,20 @@ fn the_imagination_blocks_follow_the_file_and_the_option() {
     assert!(told.contains("16 such as missing_cross_text_query_imagination_mlp"), "{told}");
     place.built("copy", &["--mia-residual", "transition"]);
     assert_ne!(manifest(&place, "copy").fusion.mia_residual, manifest(&place, "on").fusion.mia_residual);
+}
+
+#[test]
+fn the_prompt_is_that_of_the_option() {
+    let place = Place::new();
+    let llm = place.text("dry/llm.gguf");
+    let cases = [
+        ("long", PROMPT),
+        ("short", SHORT_PROMPT),
+        ("[INST] Say it again.\\n [/INST]", "[INST] Say it again.\n [/INST]"),
+    ];
+    for (number, (option, expected)) in cases.into_iter().enumerate() {
+        let name = number.to_string();
+        place.built(&name, &["--llm", &llm, "--prompt", option]);
+        assert_eq!(manifest(&place, &name).method.prompt, expected, "{option}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The trained networks as bundles, and what a fusion network learns between the two.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use mien_models::bundle::Bundle;
 use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
@@ -7,9 +9,11 @@ use mien_runtime::rung::Rung;
 use mien_runtime::scorer::{Scorer, ScorerSettings};
 use mien_trainer::data::{Source, Split};
 use mien_trainer::pocket::clips::Clips;
+use mien_trainer::pocket::device::check;
+use mien_trainer::pocket::evaluating::{EVALUATION, evaluate};
 use mien_trainer::pocket::language::PROMPT;
 use mien_trainer::pocket::stage::STATEMENT;
-use mien_trainer::pocket::{bundles, fusing};
+use mien_trainer::pocket::{bundles, fusing, report};
 use mien_trainer::train::Silent;
 
 use super::material::{corpus, trained};
@@ -35,9 +39,52 @@ fn bundles_hear_see_and_write_and_are_the_same_when_made_again() {
     assert_eq!(last.quantised.as_ref().unwrap().calibration.as_ref().unwrap().clips, 3);
     let again = made();
     assert_eq!((again.0.digest, again.1.digest), (first.digest, last.digest));
+    measured(&last.folder);
 }
 
-fn scores(bundle: &std::path::Path) {
+/// What the trainer measures stands in the bundle; what the device scores from the files is near it; one page tells both.
+fn measured(bundle: &Path) {
+    let out = trained();
+    let evaluation = evaluate(out, 3, &mut |_, _, _| ()).unwrap();
+    let manifest = Bundle::open(bundle).unwrap().manifest().clone();
+    let mut written = 0;
+    for result in &evaluation.modes {
+        let Some(mode) = &result.device_mode else { continue };
+        let metric = manifest.metrics.iter().find(|metric| metric.mode == *mode).unwrap();
+        assert_eq!((metric.mae, metric.clips), (result.metrics.mae, 1));
+        assert!(metric.protocol.contains("pocket corpus"), "{}", metric.protocol);
+        written += 1;
+    }
+    assert!(written >= 3 && written == manifest.metrics.len(), "{:?}", manifest.metrics);
+    let checked = check(corpus(), out, &out.join(EVALUATION), 2, &|_| ()).unwrap();
+    assert_eq!((checked.clips, checked.modes.len()), (1, 3));
+    for both in &checked.modes {
+        println!("{}: device {:.4}, trainer {:.4}", both.mode, both.device, both.trainer);
+        // One clip: what lies between the scores, or their errors where both lie on one side of the label.
+        assert!(
+            (both.device - both.trainer).abs() <= both.apart[1] + 1e-6 && both.apart[0] == both.apart[1],
+            "{both:?}"
+        );
+        assert!(both.apart[1] < 0.3, "{both:?}");
+    }
+    report::write(out, &checked).unwrap();
+    let page = std::fs::read_to_string(out.join(report::FILE)).unwrap();
+    let digest = Bundle::open(bundle).unwrap().digest().to_owned();
+    for word in [STATEMENT, digest.as_str(), "| projector | 40 |", "Simulated transcripts of 1 clips"] {
+        assert!(page.contains(word), "{word} is not in {page}");
+    }
+    // Predictions of other clips are refused.
+    let other = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(out.join(EVALUATION)).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap().replace("-test", "-else");
+        std::fs::write(other.path().join(path.file_name().unwrap()), text).unwrap();
+    }
+    let error = check(corpus(), out, other.path(), 1, &|_| ()).unwrap_err().to_string();
+    assert!(error.contains("is not in it; run `mien-train pocket bundle` again"), "{error}");
+}
+
+fn scores(bundle: &Path) {
     let bundle = Bundle::open(bundle).unwrap();
     let settings = ScorerSettings { threads: 1, llm_threads: 1, llm_context: 1024, gpu_layers: 0, rung: Rung::Full };
     let mut scorer = Scorer::open(&bundle, &settings).unwrap();

@@ -110,7 +110,11 @@ fn a_projector_learns_from_a_list_of_recordings() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(printed.contains("projector 10/24  loss") && printed.contains("word_errors"), "{printed}");
-    assert!(printed.contains("next: mien-train bundle build --projector"), "{printed}");
+    let next = format!(
+        "next: mien-train bundle build --projector {} --prompt long",
+        out.join("projector.safetensors").display()
+    );
+    assert!(printed.contains(&next), "{printed}");
 
     // Sound, tokens and order of a sequence are the device's.
     let losses = losses(&out);
@@ -242,6 +246,7 @@ fn networks_and_settings_that_do_not_fit_are_refused() {
     for name in ["--measured", "--batch", "--measure-every", "--checkpoint-every"] {
         refused(3, &run("a", (name, "0")), &["found 0"]);
     }
+    refused(2, &run("a", ("--prompt", " ")), &["--prompt", "expected a text"]);
     refused(3, &run("a", ("--hidden", "0")), &["hidden is 0"]);
     assert!(!of("a").join("checkpoints").exists());
 
@@ -259,5 +264,6 @@ fn networks_and_settings_that_do_not_fit_are_refused() {
     let lines: Vec<&str> = text.lines().enumerate().filter(|(i, _)| *i != 1).map(|(_, line)| line).collect();
     fs::write(&fewer, lines.join("\n").replace("clips/", &format!("{}/clips/", corpus().display()))).unwrap();
     refused(3, &run("b", ("--clips", fewer.to_str().unwrap())), &["checkpoints", "train into a new folder"]);
+    refused(3, &run("b", ("--prompt", "short")), &["checkpoints", "train into a new folder"]);
     refused(3, &run("b", ("--seed", "2")), &["checkpoints", "train into a new folder"]);
 }
