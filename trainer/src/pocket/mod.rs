@@ -19,7 +19,7 @@
 //!    files with it ([`mod@device`]); [`report`] tells all of it.
 //!
 //! What a stage may see: `list.csv` and the clips always, `hidden.csv` for the train split where a target above says so,
-//! the valid split for measures while training, the test split for evaluation alone. [`stage`] has what all stages share.
+//! the valid split for measures while training, the test split for evaluation alone. [`crate::course`] has what all stages share.
 
 pub mod bundles;
 pub mod clips;

@@ -8,8 +8,8 @@ use super::check::LlamaRequirement;
 use super::element::{BF16, F16};
 use super::header::{GgufHeader, TensorInfo};
 use super::write::{Entry, LlamaConfig, Rows, entries};
-use crate::Result;
 use crate::tensor::{ElementType, FileMap, NamedTensors, Region, Stored, View};
+use crate::{ModelError, Result};
 
 const EMBEDDING: &str = "token_embd.weight";
 
@@ -38,6 +38,11 @@ pub fn read_gguf(path: &Path) -> Result<(LlamaConfig, NamedTensors)> {
     };
     config.validate()?;
     let map = Arc::new(FileMap::open(path)?);
+    let end = header.tensors().last().map_or(0, |info| header.data_start + info.offset + info.bytes);
+    if (map.len() as u64) < end {
+        // The header was held against the file's length a moment ago.
+        return Err(ModelError::io(path, "map", std::io::ErrorKind::UnexpectedEof.into()));
+    }
     let infos: BTreeMap<&str, &TensorInfo> = header.tensors().iter().map(|info| (info.name.as_str(), info)).collect();
     let mut tensors = Vec::new();
     for entry in entries(&config) {
@@ -55,7 +60,7 @@ fn stored(map: &Arc<FileMap>, data_start: u64, info: &TensorInfo, entry: &Entry)
         BF16 => ElementType::Bf16,
         _ => ElementType::F32,
     };
-    // The header was held against the file's length, which an address has to hold.
+    // Within the map, so within what an address can hold.
     let start = (data_start + info.offset) as usize;
     let region = Region::Mapped { map: Arc::clone(map), range: start..start + info.bytes as usize };
     let view = match (entry.rows, &entry.shape[..]) {
