@@ -24,17 +24,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         collect(&root.join(folder), "", &mut files)?;
         files.sort();
         writeln!(text, "/// {meaning}\npub static {list}: &[EmbeddedFile] = &[")?;
-        for (name, path) in files {
-            let path = path.to_str().ok_or_else(|| format!("{}: expected a name in UTF-8", path.display()))?;
-            writeln!(text, "    EmbeddedFile {{ path: {name:?}, bytes: include_bytes!({path:?}) }},")?;
+        for name in files {
+            // The compiler fills in where this checkout lies: several may share a target folder, and with it this list.
+            let place = format!("/{ROOT}/{folder}/{name}");
+            let bytes = format!("include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {place:?}))");
+            writeln!(text, "    EmbeddedFile {{ path: {name:?}, bytes: {bytes} }},")?;
         }
         writeln!(text, "];")?;
     }
     Ok(fs::write(PathBuf::from(env::var("OUT_DIR")?).join("pocket_files.rs"), text)?)
 }
 
-/// Every file below `folder`: its path from the list's root with `/` between names, and where it lies.
-fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), Box<dyn Error>> {
+/// Every file below `folder`: its path from the list's root with `/` between names.
+fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     let entries = fs::read_dir(folder)
         .map_err(|e| format!("{}: cannot list the files to embed: {e}; it belongs to the sources", folder.display()))?;
     for entry in entries {
@@ -45,7 +47,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> R
         if path.is_dir() {
             collect(&path, &name, files)?;
         } else {
-            files.push((name, path));
+            files.push(name);
         }
     }
     Ok(())

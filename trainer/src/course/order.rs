@@ -15,9 +15,9 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// An order of clips of so many frames each.
-    pub(crate) fn new(seed: u64, batch: usize, frames: impl Iterator<Item = usize>) -> Self {
-        let lengths = frames.map(|frames| [frames, 0, 0, 0]).collect();
+    /// An order of clips of these lengths, in any one unit: batches are made of clips that are about as long.
+    pub(crate) fn new(seed: u64, batch: usize, lengths: impl Iterator<Item = usize>) -> Self {
+        let lengths = lengths.map(|length| [length, 0, 0, 0]).collect();
         Self { seed, ordering: Ordering { batch, shuffle: true, bucket: BUCKET }, lengths, epoch: None }
     }
 

@@ -16,12 +16,11 @@ use super::corpus::{Clip, Corpus, Modality, SPLITS, split_name};
 use super::npy::{Extent, FeatureFolder, Matrix};
 use super::provenance::Provenance;
 use super::source::Split;
+use super::table::text;
 use crate::{Result, TrainerError};
 
 /// Name of the table.
 pub const TABLE: &str = "clips.csv";
-/// Longest table that is read.
-const LONGEST: u64 = 256 << 20;
 
 /// A corpus in the plain layout.
 #[derive(Debug)]
@@ -60,12 +59,8 @@ fn table(path: &Path) -> Result<[Vec<Clip>; 3]> {
         reason,
         fix: "expected a UTF-8 table with the columns id, split (train, valid, test) and label, and perhaps speaker and text",
     };
-    let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
-    let mut table = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+    let bytes = text(path, refuse)?;
+    let mut table = csv::Reader::from_reader(bytes.as_slice());
     let header = table.headers().map_err(|e| refuse(e.to_string()))?.clone();
     if let Some(unknown) = header.iter().find(|c| !["id", "split", "label", "speaker", "text"].contains(&c.trim())) {
         return Err(refuse(format!("it has a column {unknown:?}")));
@@ -74,7 +69,7 @@ fn table(path: &Path) -> Result<[Vec<Clip>; 3]> {
     let (Some(id), Some(split), Some(label)) = (column("id"), column("split"), column("label")) else {
         return Err(refuse(format!("its header holds {header:?}")));
     };
-    let (speaker, text) = (column("speaker"), column("text"));
+    let (speaker, said) = (column("speaker"), column("text"));
     let mut clips = [const { Vec::new() }; 3];
     for (line, row) in table.records().enumerate() {
         let row = row.map_err(|e| refuse(e.to_string()))?;
@@ -89,7 +84,7 @@ fn table(path: &Path) -> Result<[Vec<Clip>; 3]> {
             id: cell(id).to_owned(),
             label: number,
             speaker: optional(speaker),
-            transcript: optional(text),
+            transcript: optional(said),
         });
     }
     Ok(clips)

@@ -11,6 +11,8 @@ use crate::{Result, TrainerError};
 
 /// Longest table that is read.
 const LONGEST: u64 = 256 << 20;
+/// What some programs put in front of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A row's cell by its column's name; none where it is empty.
 pub(crate) type Cell<'c, 'a> = &'c dyn Fn(&str) -> Option<&'a str>;
@@ -40,12 +42,8 @@ impl ClipTable {
     ) -> Result<Vec<T>> {
         let Self { format, needed, optional, fix } = *self;
         let refuse = |reason: String| TrainerError::Format { path: path.into(), format, reason, fix };
-        let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        if !metadata.is_file() || metadata.len() > LONGEST {
-            return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
-        let mut table = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+        let bytes = text(path, refuse)?;
+        let mut table = csv::Reader::from_reader(bytes.as_slice());
         let header = table.headers().map_err(|e| refuse(e.to_string()))?.clone();
         let names: Vec<&str> = header.iter().map(str::trim).collect();
         if let Some(unknown) = names.iter().find(|name| !needed.contains(name) && !optional.contains(name)) {
@@ -70,6 +68,22 @@ impl ClipTable {
         }
         Ok(clips)
     }
+}
+
+/// The bytes of the table at `path` without a byte-order mark.
+///
+/// # Errors
+/// Io; what `refuse` makes of the reason for what is no file of a bounded size.
+pub(super) fn text(path: &Path, refuse: impl Fn(String) -> TrainerError) -> Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
+    if !metadata.is_file() || metadata.len() > LONGEST {
+        return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
+    }
+    let mut bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    Ok(bytes)
 }
 
 /// The row's utterance id.

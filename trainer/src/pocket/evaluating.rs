@@ -35,7 +35,7 @@ pub fn evaluate(out: &Path, seed: u64, tell: &mut dyn FnMut(Split, usize, usize)
     let store = Store::open(&out.join(STORE))?;
     let run = out.join(RUN);
     let weights = seed_folder(&run, seed).join(WEIGHTS_FILE);
-    // Measured where the bundle was made.
+    // On the processor: measures stand in the manifest, so the bundle's digest depends on their last bits.
     let learner = Learner::new(&saved(&run)?, Some(NamedTensors::open(&weights)?), seed, &Device::flex())?;
     let mut modes: Vec<Mode> = Mode::USUAL.iter().map(|(_, mode)| *mode).collect();
     for mode in MODES.iter().filter_map(|name| name.parse::<Mode>().ok()) {

@@ -20,7 +20,7 @@ pub(crate) struct HeldOut {
     pub(crate) texts: Vec<String>,
     /// Tokens of the prompt, begin-of-text first.
     pub(crate) prompt: Vec<u32>,
-    /// Clips whose loss is computed together.
+    /// Clips whose loss is computed together, at least 1.
     pub(crate) together: usize,
     /// The language model.
     pub(crate) llm: OnDevice,

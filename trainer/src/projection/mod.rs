@@ -126,7 +126,7 @@ fn on_device(request: &ProjectionRequest, llm: &LlamaConfig) -> Result<OnDevice>
     Ok(OnDevice::load(path, &requirement, &settings)?)
 }
 
-/// The clips that are measured; what WavLM hears of them does not change.
+/// The clips that are measured, `together` of them (at least 1) at a time; what WavLM hears of them does not change.
 fn held_out_clips(
     spoken: &spoken::Spoken,
     ear: &ear::Ear,
@@ -137,7 +137,7 @@ fn held_out_clips(
 ) -> Result<HeldOut> {
     let valid: Vec<&spoken::Clip> = spoken.valid.iter().collect();
     let mut frames = Vec::with_capacity(valid.len());
-    for clips in valid.chunks(together.max(1)) {
+    for clips in valid.chunks(together) {
         frames.extend(ear.frames(clips)?);
         tell(Told::Prepares { stage: STAGE, what: "clips heard", done: frames.len(), total: valid.len() });
     }
@@ -148,7 +148,7 @@ fn held_out_clips(
         transcripts: valid.iter().map(|clip| clip.tokens.clone()).collect(),
         texts: valid.iter().map(|clip| clip.text.clone()).collect(),
         prompt: prompt.to_vec(),
-        together: together.max(1),
+        together,
         llm,
         most_tokens: MAX_NEW_TOKENS.min(2 * longest),
     })

@@ -16,19 +16,19 @@ use mien_trainer::pocket::stage::STATEMENT;
 use mien_trainer::pocket::{bundles, fusing, report};
 use mien_trainer::train::Silent;
 
-use super::material::{corpus, trained};
+use super::material::{STAGES, corpus, train, trained};
 
 /// The last bundle stands on the first: one test, so that both are made once.
 #[test]
-fn bundles_hear_see_and_write_and_are_the_same_when_made_again() {
-    let made = || {
-        let first = bundles::first(corpus(), trained(), 3, &mut |_, _| ()).unwrap();
-        let store = fusing::rows(corpus(), trained(), 2, &|_| ()).unwrap();
+fn bundles_hear_see_and_write_and_are_the_same_when_everything_is_trained_again() {
+    let made = |out: &Path| {
+        let first = bundles::first(corpus(), out, 3, &mut |_, _| ()).unwrap();
+        let store = fusing::rows(corpus(), out, 2, &|_| ()).unwrap();
         assert_eq!([Split::Train, Split::Valid, Split::Test].map(|split| store.len(split)), [8, 3, 1]);
-        let (_, weights) = fusing::learn(&store, trained(), 3, &Device::flex(), &mut Silent).unwrap();
-        (first, bundles::last(corpus(), trained(), &weights, &mut |_, _| ()).unwrap())
+        let (_, weights) = fusing::learn(&store, out, 3, &Device::flex(), &mut Silent).unwrap();
+        (first, bundles::last(corpus(), out, &weights, &mut |_, _| ()).unwrap())
     };
-    let (first, last) = made();
+    let (first, last) = made(trained());
     assert!(!first.manifest.trained && first.manifest.statement.starts_with(STATEMENT), "{:?}", first.manifest);
     assert!(last.manifest.trained && last.manifest.statement == STATEMENT, "{:?}", last.manifest);
     for built in [&first, &last] {
@@ -37,7 +37,11 @@ fn bundles_hear_see_and_write_and_are_the_same_when_made_again() {
     }
     // Bytes were held against floats on the validation split.
     assert_eq!(last.quantised.as_ref().unwrap().calibration.as_ref().unwrap().clips, 3);
-    let again = made();
+    let other = tempfile::tempdir().unwrap();
+    for stage in STAGES {
+        train(stage, corpus(), other.path()).unwrap();
+    }
+    let again = made(other.path());
     assert_eq!((again.0.digest, again.1.digest), (first.digest, last.digest));
     measured(&last.folder);
 }

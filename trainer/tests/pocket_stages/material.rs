@@ -77,6 +77,9 @@ pub(crate) fn seeing() -> SeeingSettings {
     SeeingSettings { width: 4, pictures: 1, measured: 2, pace: pace(20, 4, 3e-3) }
 }
 
+/// Every stage, each after those that it stands on.
+pub(crate) const STAGES: [&str; 4] = [language::STAGE, hearing::STAGE, projection::STAGE, seeing::STAGE];
+
 /// A stage by its name, on `corpus`, in `out`.
 pub(crate) fn train(stage: &str, corpus: &Path, out: &Path) -> Result<Finished> {
     let tell = |_: Told| ();
@@ -95,7 +98,7 @@ pub(crate) fn trained() -> &'static Path {
     static OUT: OnceLock<TempDir> = OnceLock::new();
     let out = OUT.get_or_init(|| {
         let out = tempfile::tempdir().unwrap();
-        for stage in [language::STAGE, hearing::STAGE, projection::STAGE, seeing::STAGE] {
+        for stage in STAGES {
             train(stage, corpus(), out.path()).unwrap();
         }
         out

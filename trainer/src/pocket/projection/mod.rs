@@ -25,12 +25,10 @@ use crate::networks::{Llama, Mode, Projector, Prompted};
 use crate::projection::HeldOut;
 use crate::train::ProjectorStage;
 
+/// The stage's name, which is that of its folder, and the trained tensors.
+pub use crate::projection::{STAGE, WEIGHTS};
 pub use settings::ProjectionSettings;
 
-/// The stage's name, and that of its folder.
-pub const STAGE: &str = "projector";
-/// The trained tensors.
-pub const WEIGHTS: &str = "projector.safetensors";
 /// Clips of the validation split that are computed together.
 const TOGETHER: usize = 16;
 
