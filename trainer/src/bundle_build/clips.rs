@@ -12,6 +12,7 @@ use mien_runtime::mode::Presence;
 use mien_runtime::scorer::Scorer;
 use mien_runtime::speech::{SegmentSettings, segment};
 
+use crate::data::table;
 use crate::extract::ClipList;
 use crate::{Result, TrainerError};
 
@@ -50,14 +51,17 @@ pub(super) struct Material {
 /// `extract` takes it.
 ///
 /// # Errors
-/// Io; Corpus for a folder without clips; what [`ClipList::read`] raises.
+/// Io; Corpus for a folder without clips and for a list that names files that are not there; what [`ClipList::read`] raises.
 pub(super) fn read(from: &Path) -> Result<Vec<Clip>> {
     if !from.is_dir() {
         let list = ClipList::read(from)?;
         let place = |name: &String| list.place(name);
         let clip =
             |c: &crate::extract::ListedClip| Clip { path: list.place(&c.path), face: c.face.as_ref().map(place) };
-        return Ok(list.clips().iter().map(clip).collect());
+        let clips: Vec<Clip> = list.clips().iter().map(clip).collect();
+        let files = clips.iter().flat_map(|clip| [Some(&clip.path), clip.face.as_ref()]).flatten();
+        table::look_for(from, files.map(PathBuf::as_path))?;
+        return Ok(clips);
     }
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(from).map_err(|e| TrainerError::io(from, "list", e))? {
@@ -172,6 +176,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("clips.csv");
         std::fs::write(&list, "id,path,split,label,face\na_0,x.wav,train,1,me.png\nb_0,y.wav,train,1,\n").unwrap();
+        let lost = read(&list).unwrap_err().to_string();
+        assert!(lost.contains("3 of the files") && lost.contains("x.wav"), "{lost}");
+        for name in ["x.wav", "y.wav", "me.png"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
         let clips = read(&list).unwrap();
         assert_eq!(clips[0], Clip { path: folder.path().join("x.wav"), face: Some(folder.path().join("me.png")) });
         assert_eq!(clips[1].face, None);

@@ -86,6 +86,18 @@ pub(super) fn text(path: &Path, refuse: impl Fn(String) -> TrainerError) -> Resu
     Ok(bytes)
 }
 
+/// Whether all `files` are there that the table at `list` names: what takes long looks before it begins.
+///
+/// # Errors
+/// Corpus with the first one that is not there, and how many are not.
+pub(crate) fn look_for<'f>(list: &Path, files: impl Iterator<Item = &'f Path>) -> Result<()> {
+    let lost: Vec<&Path> = files.filter(|file| !file.exists()).collect();
+    let Some(first) = lost.first() else { return Ok(()) };
+    let (count, first) = (lost.len(), first.display());
+    let reason = format!("{count} of the files that it names are not there, the first is {first}; correct the list");
+    Err(TrainerError::corpus(list.display().to_string(), reason))
+}
+
 /// The row's utterance id.
 pub(crate) fn id(cell: Cell<'_, '_>) -> std::result::Result<String, String> {
     let id = cell("id").unwrap_or_default();

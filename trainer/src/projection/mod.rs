@@ -53,6 +53,7 @@ pub fn train(request: &ProjectionRequest, out: &Path, device: &Device, tell: Tel
     }
     // Now, and not when the bundle is made.
     check_prompt(&request.prompt).map_err(|reason| TrainerError::setting("prompt", reason))?;
+    let listed = spoken::Listed::read(&request.clips, request.measured)?;
     let folder = StageFolder::open(out.to_owned(), "")?;
     let wavlm = bundle_build::wavlm(&request.wavlm, request.wavlm_config.as_deref())?;
     let (llm, weights) = read_gguf(&request.llm)?;
@@ -66,7 +67,7 @@ pub fn train(request: &ProjectionRequest, out: &Path, device: &Device, tell: Tel
     let prompt: Vec<u32> = on_device.tokenize(&request.prompt)?.iter().map(|token| token.cast_unsigned()).collect();
     let context = on_device.settings().n_ctx;
     let room = spoken::Room { wavlm: &wavlm.config, k: FRAMES, context, prompt: prompt.len() };
-    let spoken = spoken::Spoken::read(&request.clips, request.measured, &on_device, room, tell)?;
+    let spoken = spoken::Spoken::read(listed, &on_device, room, tell)?;
     let networks = [wavlm.reading.sha256, Sha256::of_file(&request.llm)?.1];
     let learned_from = learned_from(&spoken, networks, &config, request);
     if let Some(finished) = folder.finished(pace, learned_from)? {
@@ -146,7 +147,7 @@ fn held_out_clips(
     Ok(HeldOut {
         frames,
         transcripts: valid.iter().map(|clip| clip.tokens.clone()).collect(),
-        texts: valid.iter().map(|clip| clip.text.clone()).collect(),
+        texts: valid.iter().map(|clip| clip.text().to_owned()).collect(),
         prompt: prompt.to_vec(),
         together,
         llm,

@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use super::STAGE;
 use crate::course::{Tell, Told};
 use crate::data::Split;
-use crate::data::table::{Cell, ClipTable, id, split, transcript};
+use crate::data::corpus::split_name;
+use crate::data::table::{self, Cell, ClipTable, id, split, transcript};
 use crate::{Result, TrainerError, sound};
 
 /// Longest clip: what a device takes as one utterance.
@@ -27,28 +28,47 @@ const KIND: ClipTable = ClipTable {
           face and speaker, which play no part",
 };
 
-/// A clip.
+/// A clip as the list names it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Clip {
+struct Named {
     id: String,
     path: PathBuf,
     split: Split,
     /// What is said.
-    pub(super) text: String,
-    /// Its tokens, end-of-text last.
+    text: String,
+}
+
+/// The clips of a list that are learned from or measured, before any of them is read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Listed {
+    list: PathBuf,
+    clips: Vec<Named>,
+}
+
+/// A clip.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Clip {
+    named: Named,
+    /// Tokens of what is said, end-of-text last.
     pub(super) tokens: Vec<u32>,
     /// Samples at 16 kHz.
     pub(super) length: usize,
 }
 
 impl Clip {
+    /// What is said.
+    pub(super) fn text(&self) -> &str {
+        &self.named.text
+    }
+
     /// Mono, 16 kHz.
     ///
     /// # Errors
     /// Runtime for a recording that cannot be read; Corpus for one without sound.
     pub(super) fn samples(&self) -> Result<Vec<f32>> {
-        let none = || TrainerError::corpus(self.path.display().to_string(), "it has no sound; take it out of the list");
-        sound::read(&self.path)?.ok_or_else(none)
+        let path = &self.named.path;
+        let none = || TrainerError::corpus(path.display().to_string(), "it has no sound; take it out of the list");
+        sound::read(path)?.ok_or_else(none)
     }
 }
 
@@ -74,33 +94,59 @@ pub(super) struct Room<'a> {
     pub(super) prompt: usize,
 }
 
-impl Spoken {
-    /// Reads the list at `path`, and the sound of every clip of train and of the first `measured` of valid; `llm` has the
-    /// tokens.
+impl Listed {
+    /// Reads the list at `path`: every clip of train and the first `measured` of valid.
     ///
     /// # Errors
-    /// Io; Format naming the row for a list that is none; Corpus for a clip without a transcript or sound, one that is too
-    /// short or too long, and for a split without clips; Runtime for sound that cannot be read.
-    pub(super) fn read(path: &Path, measured: usize, llm: &OnDevice, room: Room<'_>, tell: Tell<'_>) -> Result<Self> {
+    /// Io; Format naming the row for a list that is none; Corpus for a clip without a transcript, a file that is not there
+    /// and a split without clips.
+    pub(super) fn read(path: &Path, measured: usize) -> Result<Self> {
         let refuse = |reason: String| TrainerError::corpus(path.display().to_string(), reason);
         let mut clips = Vec::new();
         let mut valid = 0;
         for row in KIND.read(path, |cell| row(path, cell).map(|row| (row.id.clone(), row)))? {
-            valid += usize::from(row.split == Split::Valid);
-            if row.split == Split::Test || (row.split == Split::Valid && valid > measured) {
+            let Row { id, path, split, text } = row;
+            valid += usize::from(split == Split::Valid);
+            if split == Split::Test || (split == Split::Valid && valid > measured) {
                 continue;
             }
-            let text = row.text.ok_or_else(|| {
-                refuse(format!("the clip {} has no transcript, and nothing else to learn from; take it out", row.id))
-            })?;
-            let tokens = tokens(llm, &text).map_err(|e| refuse(format!("the clip {}: {e}", row.id)))?;
-            clips.push(Clip { id: row.id, path: row.path, split: row.split, text, tokens, length: 0 });
+            let none = || format!("the clip {id} has no transcript, and nothing else to learn from; take it out");
+            let text = text.ok_or_else(|| refuse(none()))?;
+            clips.push(Named { id, path, split, text });
         }
+        for split in [Split::Train, Split::Valid] {
+            if !clips.iter().any(|clip| clip.split == split) {
+                let name = split_name(split);
+                return Err(refuse(format!(
+                    "it names no clip of the split {name}; give some of train and some of valid"
+                )));
+            }
+        }
+        table::look_for(path, clips.iter().map(|clip| clip.path.as_path()))?;
+        Ok(Self { list: path.to_owned(), clips })
+    }
+}
+
+impl Spoken {
+    /// Reads the sound of every clip that is listed; `llm` has the tokens.
+    ///
+    /// # Errors
+    /// Corpus for a clip without sound, one that is too short or too long; Runtime for sound that cannot be read.
+    pub(super) fn read(listed: Listed, llm: &OnDevice, room: Room<'_>, tell: Tell<'_>) -> Result<Self> {
+        let Listed { list, clips } = listed;
+        let refuse = |reason: String| TrainerError::corpus(list.display().to_string(), reason);
+        let mut clips = clips
+            .into_iter()
+            .map(|named| {
+                let tokens = tokens(llm, &named.text).map_err(|e| refuse(format!("the clip {}: {e}", named.id)))?;
+                Ok(Clip { named, tokens, length: 0 })
+            })
+            .collect::<Result<Vec<Clip>>>()?;
         let (total, done) = (clips.len(), AtomicUsize::new(0));
         let look = |clip: &mut Clip| {
             let samples = clip.samples()?;
             clip.length = samples.len();
-            room.fits(clip).map_err(|reason| refuse(format!("the clip {} {reason}", clip.id)))?;
+            room.fits(clip).map_err(|reason| refuse(format!("the clip {} {reason}", clip.named.id)))?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             tell(Told::Prepares { stage: STAGE, what: "clips read", done, total });
             Ok::<_, TrainerError>(Sha256::of(
@@ -109,17 +155,10 @@ impl Spoken {
         };
         let digests: Vec<Sha256> = clips.par_iter_mut().map(look).collect::<Result<_>>()?;
         let mut all = String::new();
-        for (clip, digest) in clips.iter().zip(digests) {
-            all.push_str(&format!("{} {:?} {digest} {:?}\n", clip.id, clip.split, clip.text));
+        for (Clip { named, .. }, digest) in clips.iter().zip(digests) {
+            all.push_str(&format!("{} {:?} {digest} {:?}\n", named.id, named.split, named.text));
         }
-        let (train, valid): (Vec<Clip>, Vec<Clip>) = clips.into_iter().partition(|clip| clip.split == Split::Train);
-        for (name, clips) in [("train", &train), ("valid", &valid)] {
-            if clips.is_empty() {
-                return Err(refuse(format!(
-                    "it names no clip of the split {name}; give some of train and some of valid"
-                )));
-            }
-        }
+        let (train, valid) = clips.into_iter().partition(|clip| clip.named.split == Split::Train);
         Ok(Self { train, valid, digest: Sha256::of(all.as_bytes()) })
     }
 }

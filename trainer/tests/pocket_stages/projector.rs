@@ -218,7 +218,7 @@ fn lists_that_cannot_be_learned_from_are_refused() {
         (&wordy, &["c_0", "rows for sound, prompt and transcript, the language model takes"]),
         (&endless, &["c_0", "2001 tokens"]),
         (&none, &["c_0", "no transcript"]),
-        (&lost, &["lost.wav"]),
+        (&lost, &["1 of the files", "lost.wav"]),
         (&alone, &["no clip of the split valid"]),
         (&unknown, &["mood"]),
     ];
