@@ -85,7 +85,7 @@ pub fn contract(config: &FusionConfig) -> GraphContract {
 
 /// Writes the network to `path` (`*.onnx`, weights beside it); see [`contract`] for what it takes and gives.
 ///
-/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters`]. One tensor at a time is in memory.
+/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters()`]. One tensor at a time is in memory.
 ///
 /// # Errors
 /// [`crate::ModelError::Config`] for widths that cannot be, [`crate::ModelError::Io`], and the errors of

@@ -35,7 +35,7 @@ pub fn contract(config: &ManetConfig) -> GraphContract {
 
 /// Writes the network to `path` (`*.onnx`, weights beside it); see [`contract`] for what it takes and gives.
 ///
-/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters`]. One tensor at a time is in memory.
+/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters()`]. One tensor at a time is in memory.
 ///
 /// # Errors
 /// [`crate::ModelError::Config`] for sizes that cannot be, [`crate::ModelError::Io`], the errors of

@@ -21,7 +21,7 @@ const SAMPLES: Dim = Dim::Named("320*T+80");
 /// of `taps`, in that order, `hidden.<k>`, the residual stream after k layers (0: after the positional convolution)
 /// without any final norm; then `last`, the last layer after `encoder.layer_norm`.
 ///
-/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters`]. One tensor at a time is in memory.
+/// `tensors` come from [`super::recognise`] or have the names of [`super::parameters()`]. One tensor at a time is in memory.
 ///
 /// # Errors
 /// [`ModelError::Config`] for sizes or taps that do not fit, [`ModelError::Io`], and the errors of

@@ -1,6 +1,6 @@
 //! WavLM with stable layer norm and gated relative position bias: sound -> audio features (spec section 2.1).
 //!
-//! [`WavlmConfig`] gives the sizes, [`parameters`] the tensors by the names of the transformers library, [`build`] writes
+//! [`WavlmConfig`] gives the sizes, [`parameters()`] the tensors by the names of the transformers library, [`build`] writes
 //! the network as an ONNX file, and [`Wavlm`] runs that file on utterances of any length. Two states leave the network:
 //! the residual stream after a chosen layer (the audio features of the fusion) and the last layer after the encoder's
 //! norm (what the projector to the language model takes).

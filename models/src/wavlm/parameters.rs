@@ -167,7 +167,7 @@ fn is_original_release(name: &str) -> bool {
 /// A weight and its bias.
 pub(super) type Affine<'a> = (Cow<'a, [f32]>, Cow<'a, [f32]>);
 
-/// Weight and bias of an affine map [out, in] or of a norm [width].
+/// Weight and bias of an affine map [out, in] or of a norm `[width]`.
 pub(super) fn affine<'a>(tensors: &'a NamedTensors, name: &str, shape: &[usize]) -> Result<Affine<'a>> {
     let weight = tensors.get(&format!("{name}.weight"), shape)?;
     let bias = tensors.get(&format!("{name}.bias"), shape.get(..1).unwrap_or_default())?;

@@ -1,7 +1,7 @@
 //! The ladder by memory: how much of the method is loaded, by what a bundle needs and what the machine leaves.
 //!
 //! A device that loads more than it has is killed by the system some night, in the middle of a sentence. So start-up, a
-//! reload and `mien doctor` ask [`choose`] before anything is loaded.
+//! reload and `mien doctor` ask [`choose()`] before anything is loaded.
 
 mod choose;
 

@@ -129,7 +129,7 @@ impl Eye {
         Ok(false)
     }
 
-    /// One face [3, 224, 224] to its row [width].
+    /// One face [3, 224, 224] to its row `[width]`.
     pub(crate) fn embed(&mut self, crop: Tensor) -> Result<Vec<f32>> {
         embed(&mut self.manet, crop)
     }

@@ -3,7 +3,7 @@
 //! [`metrics`] is what MMSA and the papers after it report; [`bootstrap`] says how sure it is and compares two models
 //! on the same clips; [`conformal`] gives the interval that a device shows; [`mode`] takes modalities away; [`run`]
 //! asks a model; [`measure`] does all of that with a trained network; [`report`] is what is printed and saved;
-//! [`represent`] looks at features and weights; [`write_into_bundle`] takes intervals to a device.
+//! [`represent()`] looks at features and weights; [`write_into_bundle`] takes intervals to a device.
 
 pub mod bootstrap;
 pub mod conformal;

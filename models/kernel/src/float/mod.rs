@@ -15,7 +15,7 @@ pub(super) const ROWS: usize = 6;
 
 /// A way of adding products up.
 pub(super) trait FloatTile {
-    /// out[r][n] = sum over k of rows[r][k] * matrix[k * stride + n], added from the first k on, to what is there where
+    /// `out[r][n]` = sum over k of `rows[r][k] * matrix[k * stride + n]`, added from the first k on, to what is there where
     /// `out` says so; all rows are as long as the first.
     ///
     /// # Panics

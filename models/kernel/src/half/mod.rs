@@ -22,7 +22,7 @@ pub(super) trait HalfTile {
     /// When `from` is not twice as long as `to`.
     fn halve(from: &[f32], to: &mut [u32]);
 
-    /// out[r][n] = sum over k of the products of both halves of rows[r][k] and matrix[k * LANES + n].
+    /// `out[r][n]` = sum over k of the products of both halves of `rows[r][k]` and `matrix[k * LANES + n]`.
     ///
     /// # Panics
     /// When a row is shorter than the first one, the matrix has no [`LANES`] columns for its last k, or `out` has no

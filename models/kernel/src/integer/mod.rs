@@ -58,7 +58,7 @@ pub(super) trait IntegerTile {
     /// What is taken off each byte before it is multiplied: 128 where the instruction takes signed bytes, else 0.
     const OFFSET: i32;
 
-    /// sums[r][n] = sum over k of (byte k of row r's window - OFFSET) * (weight k of output n), exact.
+    /// `sums[r][n]` = sum over k of (byte k of row r's window - OFFSET) * (weight k of output n), exact.
     ///
     /// # Panics
     /// When a row is shorter than the window, or the panel shorter than the window's inputs times [`LANES`].

@@ -147,7 +147,7 @@ fn by_rows<'a>(
 /// One row of the way back: input, slope by the output, slope by the input, sums over rows.
 type RowSlope<'a, const S: usize> = dyn Fn(&[f32], &[f32], &mut [f32], [&mut [f32]; S]) + Sync + 'a;
 
-/// The slope by `x`, written row by row, and S sums over all rows [width].
+/// The slope by `x`, written row by row, and S sums over all rows `[width]`.
 fn by_blocks<const S: usize>(
     x: &[f32],
     slope: &[f32],
