@@ -60,7 +60,7 @@ pub(super) fn read(from: &Path) -> Result<Vec<Clip>> {
             |c: &crate::extract::ListedClip| Clip { path: list.place(&c.path), face: c.face.as_ref().map(place) };
         let clips: Vec<Clip> = list.clips().iter().map(clip).collect();
         let files = clips.iter().flat_map(|clip| [Some(&clip.path), clip.face.as_ref()]).flatten();
-        table::look_for(from, files.map(PathBuf::as_path))?;
+        table::require_files(from, files.map(PathBuf::as_path))?;
         return Ok(clips);
     }
     let mut paths = Vec::new();

@@ -86,12 +86,17 @@ pub(super) fn text(path: &Path, refuse: impl Fn(String) -> TrainerError) -> Resu
     Ok(bytes)
 }
 
-/// Whether all `files` are there that the table at `list` names: what takes long looks before it begins.
+/// Looks whether all `files` that the table at `list` names are there, before what takes long begins.
 ///
 /// # Errors
-/// Corpus with the first one that is not there, and how many are not.
-pub(crate) fn look_for<'f>(list: &Path, files: impl Iterator<Item = &'f Path>) -> Result<()> {
-    let lost: Vec<&Path> = files.filter(|file| !file.exists()).collect();
+/// Corpus with the first one that is not there, and how many are not; Io for one that cannot be looked for.
+pub(crate) fn require_files<'f>(list: &Path, files: impl Iterator<Item = &'f Path>) -> Result<()> {
+    let mut lost = Vec::new();
+    for file in files {
+        if !file.try_exists().map_err(|e| TrainerError::io(file, "look for", e))? {
+            lost.push(file);
+        }
+    }
     let Some(first) = lost.first() else { return Ok(()) };
     let (count, first) = (lost.len(), first.display());
     let reason = format!("{count} of the files that it names are not there, the first is {first}; correct the list");

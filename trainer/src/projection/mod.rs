@@ -1,13 +1,14 @@
 //! A projector for any llama: it learns to let a language model write down what WavLM hears, both as they are (spec
 //! section 2.4).
 //!
-//! The published projector belongs to one WavLM and one Vicuna; another language model wants another one. `spoken` is what
-//! is learned from, recordings with transcripts; `ear` hears a step's clips; [`crate::networks`] has the networks and
+//! The published projector belongs to one WavLM and one Vicuna; another language model wants another one. `listed` names what
+//! is learned from, recordings with transcripts, and `spoken` has heard them once; `ear` hears a step's clips; [`crate::networks`] has the networks and
 //! [`ProjectorStage`] the loss; `held_out` tells how many words the language model gets wrong as a device runs it. What
 //! comes out is a file that `mien-train bundle build` takes.
 
 mod ear;
 mod held_out;
+mod listed;
 mod settings;
 mod spoken;
 
@@ -53,7 +54,7 @@ pub fn train(request: &ProjectionRequest, out: &Path, device: &Device, tell: Tel
     }
     // Now, and not when the bundle is made.
     check_prompt(&request.prompt).map_err(|reason| TrainerError::setting("prompt", reason))?;
-    let listed = spoken::Listed::read(&request.clips, request.measured)?;
+    let listed = listed::Listed::read(&request.clips, request.measured)?;
     let folder = StageFolder::open(out.to_owned(), "")?;
     let wavlm = bundle_build::wavlm(&request.wavlm, request.wavlm_config.as_deref())?;
     let (llm, weights) = read_gguf(&request.llm)?;

@@ -1,6 +1,5 @@
 //! Clips with what is said in them, each looked at before the first step: a training takes days.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mien_models::bundle::Sha256;
@@ -9,41 +8,14 @@ use mien_models::wavlm::WavlmConfig;
 use rayon::prelude::*;
 
 use super::STAGE;
+use super::listed::{Listed, Named};
 use crate::course::{Tell, Told};
 use crate::data::Split;
-use crate::data::corpus::split_name;
-use crate::data::table::{self, Cell, ClipTable, id, split, transcript};
 use crate::{Result, TrainerError, sound};
 
 /// Longest clip: what a device takes as one utterance.
 const LONGEST_S: f64 = 30.0;
 const RATE: f64 = 16_000.0;
-
-/// A list of `mien-train extract` is one, too.
-const KIND: ClipTable = ClipTable {
-    format: "list of spoken clips (.csv)",
-    needed: &["id", "path", "split", "transcript"],
-    optional: &["label", "face", "speaker"],
-    fix: "expected a UTF-8 table with the columns id, path, split (train, valid or test) and transcript, and perhaps label, \
-          face and speaker, which play no part",
-};
-
-/// A clip as the list names it.
-#[derive(Clone, Debug, PartialEq)]
-struct Named {
-    id: String,
-    path: PathBuf,
-    split: Split,
-    /// What is said.
-    text: String,
-}
-
-/// The clips of a list that are learned from or measured, before any of them is read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Listed {
-    list: PathBuf,
-    clips: Vec<Named>,
-}
 
 /// A clip.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,39 +64,6 @@ pub(super) struct Room<'a> {
     pub(super) context: usize,
     /// Tokens of the prompt.
     pub(super) prompt: usize,
-}
-
-impl Listed {
-    /// Reads the list at `path`: every clip of train and the first `measured` of valid.
-    ///
-    /// # Errors
-    /// Io; Format naming the row for a list that is none; Corpus for a clip without a transcript, a file that is not there
-    /// and a split without clips.
-    pub(super) fn read(path: &Path, measured: usize) -> Result<Self> {
-        let refuse = |reason: String| TrainerError::corpus(path.display().to_string(), reason);
-        let mut clips = Vec::new();
-        let mut valid = 0;
-        for row in KIND.read(path, |cell| row(path, cell).map(|row| (row.id.clone(), row)))? {
-            let Row { id, path, split, text } = row;
-            valid += usize::from(split == Split::Valid);
-            if split == Split::Test || (split == Split::Valid && valid > measured) {
-                continue;
-            }
-            let none = || format!("the clip {id} has no transcript, and nothing else to learn from; take it out");
-            let text = text.ok_or_else(|| refuse(none()))?;
-            clips.push(Named { id, path, split, text });
-        }
-        for split in [Split::Train, Split::Valid] {
-            if !clips.iter().any(|clip| clip.split == split) {
-                let name = split_name(split);
-                return Err(refuse(format!(
-                    "it names no clip of the split {name}; give some of train and some of valid"
-                )));
-            }
-        }
-        table::look_for(path, clips.iter().map(|clip| clip.path.as_path()))?;
-        Ok(Self { list: path.to_owned(), clips })
-    }
 }
 
 impl Spoken {
@@ -193,20 +132,4 @@ fn tokens(llm: &OnDevice, text: &str) -> Result<Vec<u32>> {
     // It puts begin-of-text in front, which stands before the prompt here.
     let own = tokens.iter().skip(1).chain([&llm.shape().eos]);
     Ok(own.map(|token| token.cast_unsigned()).collect())
-}
-
-/// A row of the list.
-struct Row {
-    id: String,
-    path: PathBuf,
-    split: Split,
-    text: Option<String>,
-}
-
-fn row(list: &Path, cell: Cell<'_, '_>) -> std::result::Result<Row, String> {
-    let id = id(cell)?;
-    let path = cell("path").ok_or("it has no path")?;
-    let path = list.parent().unwrap_or(Path::new("")).join(path);
-    let text = transcript(cell, &id)?;
-    Ok(Row { split: split(cell)?, id, path, text })
 }
