@@ -31,6 +31,7 @@ mod error;
 pub mod file;
 mod quiet;
 mod rate;
+pub mod regular;
 mod resample;
 mod stream_resample;
 mod time;

