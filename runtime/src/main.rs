@@ -5,5 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The first thing of all: see there. Without it a stream that hangs is abandoned, so its failing ends nothing.
+    let _ = mien_capture::device::sound_server::prepare();
     cli::run()
 }
