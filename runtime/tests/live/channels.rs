@@ -1,7 +1,6 @@
 //! Chosen channels of a microphone array.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::session::{Session, mien};
 use crate::speech::{assert_same, scored, two_voices};
@@ -9,16 +8,17 @@ use crate::speech::{assert_same, scored, two_voices};
 /// Six channels: speech in the third, a loud tone in all others.
 fn array(folder: &Path, speech: &Path) -> PathBuf {
     let path = folder.join("array.wav");
-    let tone = "sine=frequency=440:sample_rate=16000:duration=12,volume=6dB";
-    let graph = "[0:a]pan=mono|c0=c0[t];[t]asplit=5[a][b][d][e][f];[1:a]apad=whole_dur=12[c];\
-                 [a][b][c][d][e][f]amerge=inputs=6[o]";
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-f", "lavfi", "-i", tone, "-i"])
-        .arg(speech)
-        .args(["-filter_complex", graph, "-map", "[o]", "-shortest", "-c:a", "pcm_s16le"])
-        .arg(&path)
-        .status();
-    assert!(made.expect("ffmpeg is not installed: run `cargo xtask setup`").success());
+    let mut speech = hound::WavReader::open(speech).unwrap();
+    let spec = hound::WavSpec { channels: 6, ..speech.spec() };
+    let mut array = hound::WavWriter::create(&path, spec).unwrap();
+    for (index, sample) in speech.samples::<i16>().enumerate() {
+        let sample = sample.unwrap();
+        let tone = (16_000.0 * (index as f64 * 440.0 * std::f64::consts::TAU / 16_000.0).sin()) as i16;
+        for channel in 0..6 {
+            array.write_sample(if channel == 2 { sample } else { tone }).unwrap();
+        }
+    }
+    array.finalize().unwrap();
     path
 }
 

@@ -106,7 +106,7 @@ impl SoundDevice for Fake {
     fn open(&self, mut sink: SoundSink) -> mien_capture::Result<Box<dyn SoundStream>> {
         let first = self.openings.fetch_add(1, Ordering::Relaxed) == 0;
         sink.set_format(SampleRate::HZ_16000, 1);
-        let stream = |gives, hangs| {
+        let stream = |gives: bool, hangs: bool| {
             let breaks_at = hangs.then(|| Instant::now() + Duration::from_millis(200));
             Ok(Box::new(Stream { sink, gives, breaks_at, hangs }) as Box<dyn SoundStream>)
         };

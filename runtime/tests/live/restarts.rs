@@ -72,27 +72,40 @@ fn held(id: u32) -> (i64, i64) {
     (number("VmRSS:"), number("Threads:"))
 }
 
-/// Plays the voice until it is scored: the way through a server that has just started may swallow a beginning.
-fn scored_live(server: &dyn Server, session: &mut Session, wav: &Path, expected: &Value) {
-    let heard = session.seen.iter().filter(|l| l["revision"] == 1).count();
-    assert!(server.play(wav).wait().unwrap().success());
-    let record = session.records(1, heard + 1).pop().unwrap();
+/// Plays the voice and holds that it is scored as its file is, by a stream that began after `since`; where the server
+/// resamples, that it is heard whole. A server that has just started may click or swallow a piece, so the voice may be said
+/// three times.
+fn scored_live(server: &dyn Server, session: &mut Session, wav: &Path, expected: &Value, exact: bool, since: &Value) {
     let number = |record: &Value, key: &str| record[key].as_f64().unwrap_or_else(|| panic!("no {key} in {record}"));
     let length = |record: &Value| number(record, "end_s") - number(record, "start_s");
-    assert!((length(&record) - length(expected)).abs() < 0.1, "{record}\nexpected {expected}");
-    // The server resamples, so not to the last bit.
-    let off = (number(&record, "valence") - number(expected, "valence")).abs();
-    assert!(off <= 0.05, "{record}\nexpected {expected}");
+    let since = number(&since["event"], "time_s");
+    let same = |record: &Value| {
+        let off = (number(record, "valence") - number(expected, "valence")).abs();
+        (length(record) - length(expected)).abs() < 0.1 && (!exact || off <= 1e-4)
+    };
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        assert!(server.play(wav).wait().unwrap().success());
+        let record = session.next("score", |line| line["revision"] == 1 && number(line, "end_s") > since);
+        if same(&record) {
+            return;
+        }
+        others.push(record);
+    }
+    panic!("heard {others:#?}\nexpected {expected}");
 }
 
-fn survives(name: &str, server: &mut dyn Server) {
+/// `more` goes to the configuration's microphone; with the server's own rate, what is heard is what is played, to the sample.
+fn survives(name: &str, server: &mut dyn Server, more: &str, exact: bool) {
     let rounds = std::env::var("MIEN_RESTARTS").map_or(ROUNDS, |n| n.parse().expect("MIEN_RESTARTS is a number"));
     let folder = tempfile::tempdir().unwrap();
     let wav = voice(folder.path());
     let expected = scored(&wav, &["--no-llm"]).remove(0);
-    let mut session = Session::start(&["--no-llm", "--no-camera", "--microphone", "default"], &server.env());
-    session.state("microphone", "running");
-    scored_live(server, &mut session, &wav, &expected);
+    let config = folder.path().join("mien.toml");
+    std::fs::write(&config, format!("[microphone]\n{more}\n")).unwrap();
+    let mut session = Session::start(&["--no-llm", "--no-camera", "--config", config.to_str().unwrap()], &server.env());
+    let running = session.state("microphone", "running");
+    scored_live(server, &mut session, &wav, &expected, exact, &running);
     let mut waits = Vec::new();
     let mut first = None;
     for _ in 0..rounds {
@@ -100,10 +113,10 @@ fn survives(name: &str, server: &mut dyn Server) {
         session.next_state("microphone", "reopening");
         server.restart();
         let back = Instant::now();
-        session.next_state("microphone", "running");
+        let running = session.next_state("microphone", "running");
         waits.push(back.elapsed());
         assert!(back.elapsed() < HEARD_AGAIN, "heard again after {:?}", back.elapsed());
-        scored_live(server, &mut session, &wav, &expected);
+        scored_live(server, &mut session, &wav, &expected, exact, &running);
         first.get_or_insert_with(|| held(session.id()));
     }
     let (first, last) = (first.unwrap(), held(session.id()));
@@ -127,12 +140,18 @@ fn survives(name: &str, server: &mut dyn Server) {
 
 #[test]
 fn pulseaudio_is_heard_again_after_every_crash() {
-    // The server converts, so what it hands over in pieces is not what is read in pieces: when it dies, ALSA's plug-in has
-    // mostly taken a part of one, for which PulseAudio's library would wait without end.
-    survives("PulseAudio", &mut PulseServer::start_with("rate=48000 channels=2 format=s24le"));
+    survives("PulseAudio", &mut PulseServer::start(), "rate_hz = 16000", true);
+}
+
+#[test]
+fn pulseaudio_is_heard_again_where_it_converts() {
+    // It then hands over other pieces than are read: when it dies, ALSA's plug-in has mostly taken a part of one, for which
+    // PulseAudio's library would wait without end.
+    let mut server = PulseServer::start_with("rate=48000 channels=2 format=s24le");
+    survives("PulseAudio at 48 kHz", &mut server, "", false);
 }
 
 #[test]
 fn pipewire_is_heard_again_after_every_crash() {
-    survives("PipeWire", &mut PipeWireServer::start());
+    survives("PipeWire", &mut PipeWireServer::start(), "rate_hz = 16000", true);
 }

@@ -194,6 +194,11 @@ impl Attempt {
         self.shared.data.load(Ordering::Relaxed)
     }
 
+    /// Whether a microphone's ring was lent to it.
+    pub(super) fn has_ring(&self) -> bool {
+        self.shared.ring.get().is_some()
+    }
+
     /// Tells the thread that its device is not wanted any longer.
     pub(super) fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);

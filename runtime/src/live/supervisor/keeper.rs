@@ -234,6 +234,13 @@ impl Keeper {
             Action::None => {}
             Action::Open => {
                 self.retry_at = None;
+                if self.leaving.iter().any(|l| !l.abandoned && l.attempt.has_ring()) {
+                    // It gives the ring back soon, or is given up with it.
+                    if from != DeviceState::Closed {
+                        self.schedule(Absence::Present);
+                    }
+                    return None;
+                }
                 if self.leaving.len() >= MOST_ABANDONED {
                     let reason = format!("{MOST_ABANDONED} attempts hang in the driver; waiting for one to end");
                     return self.wait(Fault::within(reason));
