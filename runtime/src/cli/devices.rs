@@ -26,14 +26,17 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), Failure> {
     if !config.engine.allow_remote_sound_server {
         offline::check_any_sound_server()?;
     }
-    offline::forbid_internet(&config)?;
+    // Told last: the list is of use without it.
+    let filter = offline::forbid_internet(&config);
     let microphones = microphone::list().map_err(RuntimeError::from)?;
     let cameras = camera::list().map_err(RuntimeError::from)?;
     if args.json {
-        return output::json(&json!({ "microphones": microphones, "cameras": cameras }));
+        output::json(&json!({ "microphones": microphones, "cameras": cameras }))?;
+        return Ok(filter?);
     }
     show("microphones", &microphones, "snd_* modules, or a sound server that runs for this user")?;
-    show("cameras", &cameras, "/dev/video*, and the group `video` of this user")
+    show("cameras", &cameras, "/dev/video*, and the group `video` of this user")?;
+    Ok(filter?)
 }
 
 /// A device in as many lines as it has things to say; its id first, because that goes into a configuration.

@@ -30,7 +30,8 @@ const STATUS: usize = 8;
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     // A configuration that cannot be read allows nothing; the report says what is wrong with it.
     let config = args.config.as_deref().and_then(|path| Config::read(path).ok()).unwrap_or_default();
-    offline::forbid_internet(&config)?;
+    // Told last: the findings are of use without it.
+    let filter = offline::forbid_internet(&config);
     let mut written = Ok(());
     let mut tell = |finding: &Finding| {
         if !args.json && written.is_ok() {
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         written = output::json(&report);
     }
     written?;
+    filter?;
     match report.exit_code {
         0 => Ok(()),
         code => Err(Failure::Reported(code)),

@@ -180,14 +180,17 @@ fn watched(role: &str) {
     let clock = SessionClock::start();
     let (lender, _reader) = sound_ring(clock);
     let driver = match role {
-        "open" => Driver::HangsInOpen,
+        "open" | "muted" => Driver::HangsInOpen,
         "silent" => Driver::Silent,
         "panics" => Driver::Panics,
         _ => Driver::Missing,
     };
     let microphone = MicrophoneSetup { device: Fake::new(driver), lender, limits: LIMITS };
-    let sink = Arc::new(|_| panic!("a picture"));
-    let camera = CameraSetup { device: Arc::new(HungCamera(AtomicUsize::new(0))), sink, limits: LIMITS };
+    let camera = CameraSetup {
+        device: Arc::new(HungCamera(AtomicUsize::new(0))),
+        sink: Arc::new(|_| panic!("a picture")),
+        limits: LIMITS,
+    };
     let pulses = Pulses::new(clock);
     let supervisor = Arc::new(
         Supervisor::start(SupervisorSetup {

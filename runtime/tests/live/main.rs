@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 // Another test program uses the rest of it.
+mod channels;
 #[allow(dead_code)]
 #[path = "../live_control/child.rs"]
 mod child;
 #[path = "../dry/mod.rs"]
 mod dry;
-mod channels;
 mod faults;
 mod hung;
 mod microphone;
