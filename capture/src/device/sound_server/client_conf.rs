@@ -37,9 +37,9 @@ impl ClientConf {
                 let home = named("HOME").or_else(std::env::home_dir);
                 let users = match (named("PULSE_CONFIG_PATH"), home) {
                     (Some(folder), _) => vec![folder],
+                    // XDG_CONFIG_HOME is not asked.
                     (None, home) => {
-                        let own = home.iter().flat_map(|home| [home.join(".pulse"), home.join(".config/pulse")]);
-                        own.chain(named("XDG_CONFIG_HOME").map(|folder| folder.join("pulse"))).collect()
+                        home.iter().flat_map(|home| [home.join(".pulse"), home.join(".config/pulse")]).collect()
                     }
                 };
                 let users = users.into_iter().map(|folder| folder.join("client.conf"));
