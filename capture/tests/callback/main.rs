@@ -41,9 +41,19 @@ fn fight(mut reader: SoundReader, ended: &AtomicBool) -> u64 {
 
 #[test]
 fn the_callback_neither_allocates_nor_locks_nor_waits() {
+    neither_allocates_nor_locks_nor_waits(&[]);
+}
+
+#[test]
+fn the_callback_for_chosen_channels_does_not_either() {
+    neither_allocates_nor_locks_nor_waits(&[1]);
+}
+
+fn neither_allocates_nor_locks_nor_waits(channels: &[u16]) {
     let (lender, reader) = sound_ring(SessionClock::start());
     let mut sink = lender.lend().unwrap();
     sink.set_format(SampleRate::new(48_000).unwrap(), 2);
+    sink.set_channels("two channels", channels).unwrap();
     let mut callback = data_callback::<i16>(sink);
     let sound: Vec<i16> = (0..2 * FRAMES).map(|i| (i % 2_000) as i16).collect();
     let silence = vec![0i16; 2 * 17];
