@@ -16,7 +16,7 @@ use rows::{Case, Expect, Program, ROWS};
 /// Seconds that a hostile file may take.
 const PATIENCE_S: &str = "5";
 /// Address space under which a hostile file is read, in bytes: twice what the built-in bundle needs.
-const ADDRESS_SPACE: u64 = 2 * 214 << 20;
+const ADDRESS_SPACE: u64 = (2 * 214) << 20;
 /// How far valences of the same sound, and of pictures encoded anew, may lie apart.
 const SOUND_TOLERANCE: f64 = 0.01;
 const PICTURE_TOLERANCE: f64 = 0.1;
