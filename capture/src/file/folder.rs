@@ -8,9 +8,8 @@ use std::time::Duration;
 use crate::error::{CaptureError, Result};
 use crate::time::Timestamp;
 
-use super::format::Format;
 use super::pictures::{Picture, Pictures};
-use super::{Media, open_file, picture, sound, times};
+use super::{Media, Opened, Opening, ReadOptions, open_file, picture, sound, times};
 
 /// Pictures a second where no table tells the times: OpenFace's habit for crops of 25 Hz films (spec section 2.2).
 const FRAMES_PER_SECOND: u64 = 25;
@@ -20,7 +19,8 @@ const MAX_PICTURES: usize = 4 * 60 * 60 * 60;
 const MAX_LAST: Duration = Duration::from_secs(1);
 
 const PICTURE_NAMES: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
-const SOUND_NAMES: [&str; 7] = ["wav", "flac", "mp3", "aac", "ogg", "oga", "m4a"];
+const SOUND_NAMES: [&str; 14] =
+    ["wav", "w64", "aif", "aiff", "aifc", "caf", "au", "flac", "mp3", "aac", "ogg", "oga", "opus", "m4a"];
 const TIMES: &str = "times.csv";
 
 /// What is in a folder, by name.
@@ -33,7 +33,7 @@ struct Listing {
 }
 
 /// Reads the folder at `path`.
-pub(super) fn open(path: &Path) -> Result<Media> {
+pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Media> {
     let listing = list(path)?;
     let mut notes = Vec::new();
     if listing.ignored > 0 {
@@ -57,7 +57,7 @@ pub(super) fn open(path: &Path) -> Result<Media> {
         in_byte_order(path, &listing.pictures)?
     };
     let audio = match &listing.sound {
-        Some(name) => Some(decode_sound(&path.join(name), &mut notes)?),
+        Some(name) => Some(decode_sound(&path.join(name), &mut notes, options)?),
         None => None,
     };
     Ok(Media { path: path.to_owned(), audio, pictures: Some(pictures), notes })
@@ -134,20 +134,24 @@ fn period() -> Duration {
     Duration::from_nanos(Timestamp::from_ticks(1, FRAMES_PER_SECOND).as_nanos())
 }
 
-fn decode_sound(path: &Path, notes: &mut Vec<String>) -> Result<crate::audio::AudioClip> {
-    let (format, file, len) = open_file(path)?;
+fn decode_sound(path: &Path, notes: &mut Vec<String>, options: &ReadOptions) -> Result<crate::audio::AudioClip> {
+    let Opened { format, file, len } = open_file(path)?;
     let no_sound = || CaptureError::Malformed {
         path: path.to_owned(),
         format: "sound",
         reason: "it has the name of a sound file but no sound".to_owned(),
     };
     match format {
-        Format::Sound(container) => sound::decode_file(path, file, len, container),
-        Format::Mp4 => {
-            let media = super::mp4::open(path, file, len)?;
+        Opening::Sound(format, window) => {
+            let sound = sound::decode_file(path, window, format, options)?;
+            notes.extend(sound.notes);
+            Ok(sound.clip)
+        }
+        Opening::Mp4 => {
+            let media = super::mp4::open(path, file, len, options)?;
             notes.extend(media.notes);
             media.audio.ok_or_else(no_sound)
         }
-        Format::Picture => Err(no_sound()),
+        Opening::Picture => Err(no_sound()),
     }
 }

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::video::RgbFrame;
 
 use super::format::{self, Format};
-use super::guard::guarded;
+use super::guard::contained;
 
 /// The longest side accepted, in pixels.
 pub(crate) const MAX_SIDE: u32 = 8192;
@@ -37,7 +37,7 @@ pub(crate) fn decode(path: &Path, time: Timestamp) -> Result<RgbFrame> {
             reason: "it is sound or a film with the name of a picture".to_owned(),
         });
     }
-    let image = guarded(path, "image", || decode_upright(path, &bytes))?;
+    let image = contained(path, "image", || decode_upright(path, &bytes))?;
     let (width, height) = (image.width(), image.height());
     RgbFrame::new(width, height, image.into_rgb8().into_raw(), time)
 }

@@ -16,9 +16,10 @@ use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
 
 use super::guard::guarded;
+use super::meter::Metered;
 use super::mixer::Placement;
 use super::sound::{self, Mp4Track};
-use super::{Media, Pictures};
+use super::{Media, Pictures, ReadOptions};
 
 pub(crate) use boxes::View;
 use edits::Edit;
@@ -32,12 +33,13 @@ const SUPPORTED_PICTURES: &str = "H.264 with 8 bits and 4:2:0 (Baseline, Main or
 const MAX_PACKET_BYTES: u64 = 1 << 20;
 
 /// Reads the mp4 at `path`, `len` bytes long, opened at its start.
-pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
+pub(crate) fn open(path: &Path, file: File, len: u64, options: &ReadOptions) -> Result<Media> {
     let hidden = boxes::check(path, file, len)?;
     let view = View::open(path, &hidden, len)?;
-    let mp4 = guarded(path, "re_mp4", || {
-        Mp4::read(BufReader::new(view), len).map_err(|error| CaptureError::Malformed {
-            path: path.to_owned(),
+    let own = path.to_owned();
+    let mp4 = guarded(path, "re_mp4", options, move || {
+        Mp4::read(BufReader::new(Metered::new(view, len)), len).map_err(|error| CaptureError::Malformed {
+            path: own,
             format: "mp4",
             reason: error.to_string(),
         })
@@ -50,7 +52,7 @@ pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
     };
     let audio = match find_track(&mp4, b"soun", "sound", &mut notes) {
         Some((trak, track)) => {
-            Some(sound_of(path, View::open(path, &hidden, len)?, len, &mp4, trak, track, &mut notes)?)
+            Some(sound_of(path, View::open(path, &hidden, len)?, len, &mp4, trak, track, &mut notes, options)?)
         }
         None => None,
     };
@@ -92,6 +94,7 @@ fn sound_of(
     trak: &TrakBox,
     track: &Track,
     notes: &mut Vec<String>,
+    options: &ReadOptions,
 ) -> Result<AudioClip> {
     check_packets(path, len, &track.samples)?;
     let edit = Edit::first_of(trak);
@@ -110,9 +113,16 @@ fn sound_of(
     }
     let open = |source| CaptureError::Io { path: path.to_owned(), action: "open it", source };
     let file = File::open(path).map_err(open)?;
-    let codec = codec_name(&trak.mdia.minf.stbl.stsd.contents);
-    let sound = Mp4Track { id: trak.tkhd.track_id, codec: &codec, samples: &track.samples, placement };
-    sound::decode_mp4_track(path, view, file, &sound)
+    let sound = Mp4Track {
+        id: trak.tkhd.track_id,
+        codec: codec_name(&trak.mdia.minf.stbl.stsd.contents),
+        samples: track.samples.iter().map(|sample| (sample.offset, sample.size)).collect(),
+        placement,
+        timescale: u32::try_from(track.timescale).unwrap_or(u32::MAX),
+    };
+    let sound = sound::decode_mp4_track(path, view, file, len, sound, options)?;
+    notes.extend(sound.notes);
+    Ok(sound.clip)
 }
 
 fn film_of(path: &Path, len: u64, mp4: &Mp4, trak: &TrakBox, track: &Track, notes: &mut Vec<String>) -> Result<Film> {
