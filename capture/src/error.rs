@@ -121,6 +121,26 @@ pub enum CaptureError {
         /// What can be decoded here.
         supported: &'static str,
     },
+    /// The file is whole and of a kind that is not read here.
+    #[error("{}: {found} cannot be read here; convert it: {command}", path.display())]
+    Convert {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// A command that converts it.
+        command: String,
+    },
+    /// A film has no sound track of the number given.
+    #[error("{}: there is no sound track {wanted}; found: {found}; name one of these", path.display())]
+    SoundTrack {
+        /// The film.
+        path: PathBuf,
+        /// The number given, from 1.
+        wanted: u32,
+        /// The sound tracks that there are.
+        found: String,
+    },
     /// The file's structure breaks its format's rules.
     #[error("{}: not a readable {format} file: {reason}; record or convert it again", path.display())]
     Malformed {
@@ -204,7 +224,7 @@ pub enum CaptureError {
         path: PathBuf,
     },
     /// The folder has no pictures.
-    #[error("{}: no pictures in this folder; expected .png, .jpg, .jpeg or .bmp files", path.display())]
+    #[error("{}: no pictures in this folder; expected png, jpeg, bmp or webp files", path.display())]
     NoPictures {
         /// The folder.
         path: PathBuf,

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use crate::error::{CaptureError, Result};
 
+use super::picture_format;
+
 /// Everything that can be read, for messages.
-const READABLE: &str = "wav, flac, mp3, aac, ogg (Vorbis), mp4, png, jpeg, bmp or a folder of pictures";
+const READABLE: &str = "wav, flac, mp3, aac, ogg (Vorbis), mp4, png, jpeg, bmp, webp or a folder of pictures";
 
 /// Bytes from the start of a file that [`sniff`] wants to see.
-pub(crate) const SNIFF_BYTES: usize = 16;
+pub(crate) const SNIFF_BYTES: usize = 64;
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,10 @@ impl SoundFormat {
 /// # Errors
 /// [`CaptureError::UnknownFormat`].
 pub(crate) fn sniff(path: &Path, head: &[u8]) -> Result<Format> {
+    // Before mp4: pictures of phones are kept in the same boxes.
+    if let Some(error) = picture_format::unreadable(path, head) {
+        return Err(error);
+    }
     let riff_form = if head.starts_with(b"RIFF") { head.get(8..12) } else { None };
     let format = match head {
         _ if riff_form == Some(b"WAVE") => Format::Sound(SoundFormat::Wav),
@@ -61,9 +67,10 @@ pub(crate) fn sniff(path: &Path, head: &[u8]) -> Result<Format> {
         // Eleven (MPEG) or twelve (ADTS) set bits open a frame; `FF FE` opens text in UTF-16.
         [b'I', b'D', b'3', ..] => Format::Sound(SoundFormat::Frames),
         [0xff, second, ..] if second & 0xe0 == 0xe0 && *second < 0xfe => Format::Sound(SoundFormat::Frames),
+        _ if picture_format::readable(head).is_some() => Format::Picture,
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Format::Mp4,
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Format::Picture,
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Format::Picture,
+        // QuickTime before mp4 had no box for its kind. Text does not begin with a byte below 32.
+        [..32, _, _, _, ..] if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip")) => Format::Mp4,
         _ => {
             return Err(CaptureError::UnknownFormat {
                 path: path.to_owned(),
@@ -81,7 +88,6 @@ fn describe(head: &[u8], riff_form: Option<&[u8]>) -> String {
         _ if riff_form == Some(b"AVI ") => "an avi film",
         [0x1a, 0x45, 0xdf, 0xa3, ..] => "a Matroska or WebM film",
         [b'F', b'O', b'R', b'M', ..] => "an aiff sound",
-        [b'G', b'I', b'F', b'8', ..] => "a gif picture",
         [b'R', b'I', b'F', b'F', ..] => "a RIFF file that is no wav",
         [b'F', b'L', b'V', ..] => "a Flash film",
         _ => {

@@ -1,7 +1,7 @@
 //! Decoding of sound: from a container's packets to a clip.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use symphonia::core::codecs::CodecParameters;
@@ -13,7 +13,6 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::{formats, get_codecs};
 
 use crate::audio::AudioClip;
@@ -22,29 +21,12 @@ use crate::error::{CaptureError, Result};
 use super::format::SoundFormat;
 use super::guard::guarded;
 use super::mixer::{MAX_CHANNELS, Mixer, Placement};
-use super::mp4::View;
 use super::{id3, ogg};
 
 /// What can be decoded, for messages.
 const SUPPORTED: &str = "PCM wav, flac, mp3, AAC-LC or ogg (Vorbis)";
 /// Markers stand in the first bytes; anything further in would be a chance hit.
 const PROBE_BYTES: u32 = 16;
-
-/// A container as the decoder sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Container {
-    Sound(SoundFormat),
-    Mp4,
-}
-
-impl Container {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sound(format) => format.name(),
-            Self::Mp4 => "mp4",
-        }
-    }
-}
 
 /// Decodes the sound file at `path`, `len` bytes long and opened at its start.
 pub(super) fn decode_file(path: &Path, mut file: File, len: u64, format: SoundFormat) -> Result<AudioClip> {
@@ -56,12 +38,12 @@ pub(super) fn decode_file(path: &Path, mut file: File, len: u64, format: SoundFo
             SoundFormat::Frames => Box::new(id3::skip(path, file, len)?),
             _ => Box::new(file),
         };
-        let mut reader = open_reader(path, source, Container::Sound(format))?;
+        let mut reader = open_reader(path, source, format)?;
         let Some(track) = reader.first_track(TrackType::Audio).cloned() else {
             return Err(malformed(path, format.name(), "no sound track".to_owned()));
         };
         let params = audio_params(path, &track, "of sound that is not known")?;
-        let promise = Promise::of(&track, params, Container::Sound(format));
+        let promise = Promise::of(&track, params, format);
         decode(path, params, promise, Placement::default(), |mixer| {
             loop {
                 match reader.next_packet() {
@@ -89,40 +71,17 @@ pub(super) fn decode_file(path: &Path, mut file: File, len: u64, format: SoundFo
     })
 }
 
-/// A sound track of an mp4.
-pub(super) struct Mp4Track<'a> {
-    /// Its number in the file.
-    pub(super) id: u32,
-    /// Its codec's name, for messages.
-    pub(super) codec: &'a str,
-    /// Where its packets are; all of them lie within the file, none is larger than a packet may be.
-    pub(super) samples: &'a [re_mp4::Sample],
-    pub(super) placement: Placement,
-}
-
-/// Decodes a track of the mp4 at `path`, whose boxes `view` shows.
-///
-/// The packets are read by the sample table: symphonia's own reader searches the tables of all tracks from the start
-/// for each packet, which takes minutes where the time between pictures varies.
-pub(super) fn decode_mp4_track(path: &Path, view: View, mut file: File, track: &Mp4Track<'_>) -> Result<AudioClip> {
+/// Decodes the packets of a track of an mp4 at `path`, whose codec has the `params` and the name `name`.
+pub(super) fn decode_packets(
+    path: &Path,
+    params: &AudioCodecParameters,
+    name: &str,
+    placement: Placement,
+    mut packets: impl Iterator<Item = Result<Packet>>,
+) -> Result<AudioClip> {
     guarded(path, "symphonia", || {
-        let reader = open_reader(path, Box::new(view), Container::Mp4)?;
-        let Some(known) = reader.tracks().iter().find(|known| known.id == track.id) else {
-            return Err(malformed(path, "mp4", "no sound track".to_owned()));
-        };
-        let params = audio_params(path, known, track.codec)?;
-        let promise = Promise::of(known, params, Container::Mp4);
-        let mut samples = track.samples.iter();
-        decode(path, params, promise, track.placement, |_| {
-            let Some(sample) = samples.next() else {
-                return Ok(None);
-            };
-            let mut data = vec![0; sample.size as usize];
-            file.seek(SeekFrom::Start(sample.offset))
-                .and_then(|_| file.read_exact(&mut data))
-                .map_err(|source| unread(path, source))?;
-            Ok(Some(Packet::new(track.id, Timestamp::ZERO, Duration::ZERO, data)))
-        })
+        let promise = Promise { samples: None, open_ended: false, counted: false, trims: params.codec != codec::CODEC_ID_MP3 };
+        decode(path, params, promise, placement, |_| packets.next().transpose())
     })
 }
 
@@ -165,44 +124,42 @@ struct Promise {
 }
 
 impl Promise {
-    fn of(track: &Track, params: &AudioCodecParameters, container: Container) -> Self {
+    fn of(track: &Track, params: &AudioCodecParameters, format: SoundFormat) -> Self {
         let lame_header = track.delay.is_some();
-        let samples = match container {
+        let samples = match format {
             // The count of bare frames is an estimate, unless a LAME header wrote it down.
-            Container::Sound(SoundFormat::Frames) => track.num_frames.filter(|_| lame_header),
-            Container::Mp4 => track.num_frames.filter(|count| *count > 0),
-            Container::Sound(_) => track.num_frames,
+            SoundFormat::Frames => track.num_frames.filter(|_| lame_header),
+            _ => track.num_frames,
         };
         Self {
             samples,
-            open_ended: container == Container::Sound(SoundFormat::Wav),
-            counted: container == Container::Sound(SoundFormat::Flac),
+            open_ended: format == SoundFormat::Wav,
+            counted: format == SoundFormat::Flac,
             trims: params.codec != codec::CODEC_ID_MP3 || lame_header,
         }
     }
 }
 
-fn open_reader(path: &Path, source: Box<dyn MediaSource>, container: Container) -> Result<Box<dyn FormatReader>> {
+fn open_reader(path: &Path, source: Box<dyn MediaSource>, format: SoundFormat) -> Result<Box<dyn FormatReader>> {
     // Only readers of the format that the first bytes tell: inside other files their markers come up by chance.
     let mut probe = Probe::new_with_options(&ProbeOptions { max_probe_depth: PROBE_BYTES, ..Default::default() });
-    match container {
-        Container::Sound(SoundFormat::Wav) => probe.register_format::<formats::WavReader<'_>>(),
-        Container::Sound(SoundFormat::Flac) => probe.register_format::<formats::FlacReader<'_>>(),
-        Container::Sound(SoundFormat::Ogg) => probe.register_format::<formats::OggReader<'_>>(),
-        Container::Sound(SoundFormat::Frames) => {
+    match format {
+        SoundFormat::Wav => probe.register_format::<formats::WavReader<'_>>(),
+        SoundFormat::Flac => probe.register_format::<formats::FlacReader<'_>>(),
+        SoundFormat::Ogg => probe.register_format::<formats::OggReader<'_>>(),
+        SoundFormat::Frames => {
             probe.register_format::<formats::AdtsReader<'_>>();
             probe.register_format::<formats::MpaReader<'_>>();
         }
-        Container::Mp4 => probe.register_format::<formats::IsoMp4Reader<'_>>(),
     }
     let stream = MediaSourceStream::new(source, Default::default());
     let options = FormatOptions::default();
     probe.probe(&Hint::new(), stream, options, MetadataOptions::default()).map_err(|error| match error {
         SymphoniaError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            malformed(path, container.name(), "the file ends within its header".to_owned())
+            malformed(path, format.name(), "the file ends within its header".to_owned())
         }
         SymphoniaError::IoError(source) => unread(path, source),
-        other => malformed(path, container.name(), other.to_string()),
+        other => malformed(path, format.name(), other.to_string()),
     })
 }
 
