@@ -111,7 +111,7 @@ impl RuntimeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request { .. } => 2,
-            Self::Clip(error) if error.kind() == ErrorKind::Device => 4,
+            Self::Clip(error) if matches!(error.kind(), ErrorKind::Device | ErrorKind::Restart) => 4,
             Self::Gpu(_) => 4,
             Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } => 3,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
@@ -125,6 +125,7 @@ impl RuntimeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Clip(error) if error.kind() == ErrorKind::Device => "device",
+            Self::Clip(error) if error.kind() == ErrorKind::Restart => "restart",
             Self::Gpu(_) => "gpu",
             Self::Clip(_) => "clip",
             Self::Config { .. } => "config",

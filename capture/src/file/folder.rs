@@ -8,10 +8,9 @@ use std::time::Duration;
 use crate::error::{CaptureError, Result};
 use crate::time::Timestamp;
 
-use super::format::Format;
 use super::options::ReadOptions;
 use super::pictures::{Picture, Pictures};
-use super::{Media, names, open_file, picture, sound, times};
+use super::{Media, Opened, Opening, names, open_file, picture, sound, times};
 
 /// Pictures a second where no table tells the times: OpenFace's habit for crops of 25 Hz films (spec section 2.2).
 const FRAMES_PER_SECOND: u64 = 25;
@@ -21,10 +20,11 @@ const MAX_PICTURES: usize = 4 * 60 * 60 * 60;
 const MAX_LAST: Duration = Duration::from_secs(1);
 
 /// Names that pictures and sound have. What a file is shows in its content; the name decides about damaged and empty ones alone.
-const PICTURE_NAMES: [&str; 12] =
-    ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "heic", "heif", "avif", "jxl"];
-const SOUND_NAMES: [&str; 14] =
-    ["wav", "flac", "mp3", "aac", "ogg", "oga", "opus", "m4a", "m4b", "weba", "aif", "aiff", "caf", "w64"];
+const PICTURE_NAMES: [&str; 15] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "heic", "heif", "hif", "avif", "jxl", "tif", "tiff"];
+const SOUND_NAMES: [&str; 17] = [
+    "wav", "w64", "aif", "aiff", "aifc", "caf", "au", "flac", "mp3", "aac", "ogg", "oga", "opus", "weba", "m4a", "m4b", "mka",
+];
 const TIMES: &str = "times.csv";
 
 /// What is in a folder, by name.
@@ -147,14 +147,15 @@ fn list(path: &Path) -> Result<Listing> {
 fn kind(path: &Path) -> Kind {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let called = |names: &[&str]| names.contains(&extension.as_str());
-    match open_file(path) {
-        Ok((Format::Picture, ..)) | Err(CaptureError::Convert { .. }) => Kind::Picture,
-        Ok((Format::Sound(_), ..)) if called(&SOUND_NAMES) || called(&PICTURE_NAMES) => Kind::Sound,
-        Ok((Format::Sound(_), ..)) => Kind::HiddenSound,
-        Ok((Format::Mp4, ..)) if called(&SOUND_NAMES) => Kind::Sound,
-        Ok(_) => Kind::Other,
-        Err(_) if called(&PICTURE_NAMES) => Kind::Picture,
+    match open_file(path).map(|opened| opened.format) {
+        Ok(Opening::Picture) => Kind::Picture,
+        Ok(Opening::Sound(..)) if called(&SOUND_NAMES) || called(&PICTURE_NAMES) => Kind::Sound,
+        Ok(Opening::Sound(..)) => Kind::HiddenSound,
+        Ok(Opening::Mp4) if called(&SOUND_NAMES) => Kind::Sound,
+        Ok(Opening::Mp4) => Kind::Other,
         Err(_) if called(&SOUND_NAMES) => Kind::Sound,
+        // Pictures and films in formats that are not read: the name tells which.
+        Err(_) if called(&PICTURE_NAMES) => Kind::Picture,
         Err(_) => Kind::Other,
     }
 }
@@ -191,19 +192,23 @@ fn period() -> Duration {
 }
 
 fn decode_sound(path: &Path, options: &ReadOptions, notes: &mut Vec<String>) -> Result<crate::audio::AudioClip> {
-    let (format, file, len) = open_file(path)?;
+    let Opened { format, file, len } = open_file(path)?;
     let no_sound = || CaptureError::Malformed {
         path: path.to_owned(),
         format: "sound",
         reason: "it has the name of a sound file but no sound".to_owned(),
     };
     match format {
-        Format::Sound(container) => sound::decode_file(path, file, len, container),
-        Format::Mp4 => {
+        Opening::Sound(format, window) => {
+            let sound = sound::decode_file(path, window, format, options)?;
+            notes.extend(sound.notes);
+            Ok(sound.clip)
+        }
+        Opening::Mp4 => {
             let media = super::mp4::open(path, file, len, options)?;
             notes.extend(media.notes);
             media.audio.ok_or_else(no_sound)
         }
-        Format::Picture => Err(no_sound()),
+        Opening::Picture => Err(no_sound()),
     }
 }

@@ -49,13 +49,19 @@ pub(crate) fn decode(path: &Path, time: Timestamp, options: &ReadOptions) -> Res
                 progressive = passes;
             }
             Extent::Cut => return Err(malformed(path, "jpeg", "it ends before its picture does")),
-            Extent::Other(name) => return Err(convert::picture(path, name, "ffmpeg -i")),
+            Extent::Other(name) => return Err(unread(path, name.to_owned())),
         }
     }
     if kind == PictureFormat::Bmp {
         check_bitmap(path, &bytes)?;
     }
-    guarded(path, "image", || decode_upright(path, &bytes, kind, progressive, time, options.memory))
+    let (own, memory) = (path.to_owned(), options.memory);
+    guarded(path, "image", options, move || decode_upright(&own, &bytes, kind, progressive, time, memory))
+}
+
+/// The error for a picture of a kind that is not read here.
+fn unread(path: &Path, found: String) -> CaptureError {
+    CaptureError::Convert { path: path.to_owned(), found, command: convert::picture(path) }
 }
 
 fn malformed(path: &Path, format: &'static str, reason: &str) -> CaptureError {
@@ -170,7 +176,7 @@ fn refused(path: &Path, error: ImageError, memory: u64) -> CaptureError {
         }
         ImageError::Unsupported(e) => {
             let what = format!("a picture of a kind of its own ({})", e.to_string().replace('\n', " "));
-            convert::picture(path, &what, "ffmpeg -i")
+            unread(path, what)
         }
         other => malformed(path, "picture", &other.to_string().replace('\n', " ")),
     }

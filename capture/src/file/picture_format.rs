@@ -19,6 +19,8 @@ pub(crate) enum PictureFormat {
     WebP,
 }
 
+/// What converts pictures in HEIF: ffmpeg gives a tile of them alone.
+const HEIF: Option<&str> = Some("heif-convert");
 /// Sizes of the headers of bitmaps that are known.
 const BITMAP_HEADERS: [u8; 7] = [12, 40, 52, 56, 64, 108, 124];
 
@@ -40,37 +42,37 @@ pub(super) fn readable(head: &[u8]) -> Option<PictureFormat> {
 /// What is wrong with a file at `path` that begins with `head` as a picture of a format that is not read here, and what to do; none for
 /// other files.
 pub(super) fn unreadable(path: &Path, head: &[u8]) -> Option<CaptureError> {
-    let ffmpeg = "ffmpeg -i";
     let (name, program) = match head {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => brand(head)?,
-        [b'G', b'I', b'F', b'8', ..] => ("a GIF picture", ffmpeg),
-        [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => ("a TIFF picture or a camera's raw file", ffmpeg),
-        [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => ("a JPEG XL picture", "djxl"),
-        [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => ("a JPEG 2000 picture", ffmpeg),
-        [b'8', b'B', b'P', b'S', ..] => ("a Photoshop picture", ffmpeg),
-        [b'P', b'1'..=b'6', b'\n' | b' ' | b'\r' | b'\t', ..] => ("a PNM picture", ffmpeg),
+        [b'G', b'I', b'F', b'8', ..] => ("a GIF picture", None),
+        [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => ("a TIFF picture or a camera's raw file", None),
+        [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => ("a JPEG XL picture", Some("djxl")),
+        [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => ("a JPEG 2000 picture", None),
+        [b'8', b'B', b'P', b'S', ..] => ("a Photoshop picture", None),
+        [b'P', b'1'..=b'6', b'\n' | b' ' | b'\r' | b'\t', ..] => ("a PNM picture", None),
         _ => return None,
     };
-    Some(convert::picture(path, name, program))
+    let command = program.map_or_else(|| convert::picture(path), |program| convert::picture_by(program, path));
+    Some(CaptureError::Convert { path: path.to_owned(), found: name.to_owned(), command })
 }
 
 /// The kind of picture that the brands of a box `ftyp` tell, and what converts it; none for films.
-fn brand(head: &[u8]) -> Option<(&'static str, &'static str)> {
+fn brand(head: &[u8]) -> Option<(&'static str, Option<&'static str>)> {
     let size = head.first_chunk::<4>().map_or(0, |size| u32::from_be_bytes(*size) as usize);
     let listed = head.get(16..size.min(head.len())).unwrap_or_default().as_chunks::<4>().0;
     let main = head.get(8..).and_then(<[u8]>::first_chunk::<4>)?;
     let of = |brand: &[u8; 4]| match brand {
         b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
-            Some(("a HEIC picture", "heif-convert"))
+            Some(("a HEIC picture", HEIF))
         }
-        b"avif" | b"avis" => Some(("an AVIF picture", "heif-convert")),
-        b"crx " => Some(("a camera's raw file (CR3)", "ffmpeg -i")),
+        b"avif" | b"avis" => Some(("an AVIF picture", HEIF)),
+        b"crx " => Some(("a camera's raw file (CR3)", None)),
         _ => None,
     };
     match main {
         // A collection of pictures: the other brands tell of what.
         b"mif1" | b"msf1" | b"mif2" | b"miaf" => {
-            Some(listed.iter().find_map(of).unwrap_or(("a HEIF picture", "heif-convert")))
+            Some(listed.iter().find_map(of).unwrap_or(("a HEIF picture", HEIF)))
         }
         main => of(main),
     }
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_named() {
-        let told = |head: &[u8]| unreadable(Path::new("a.jpg"), head).map(|error| error.to_string());
+        let told = |head: &[u8]| unreadable(Path::new("a.hif"), head).map(|error| error.to_string());
         for (head, words) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"),
             (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "AVIF"),
@@ -102,7 +104,7 @@ mod tests {
             (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         ] {
             let told = told(head).unwrap();
-            assert!(told.contains(words) && told.contains("a-converted.png"), "{told}");
+            assert!(told.contains(words) && told.contains("a.png"), "{told}");
         }
         for head in [&b"\0\0\0\x18ftypisom\0\0\0\0mp42"[..], b"\0\0\0\x14ftypqt  \0\0\0\0", b"\xff\xd8\xff\xe0", b""] {
             assert_eq!(told(head), None);

@@ -207,7 +207,7 @@ fn description(
 ) -> Result<Description> {
     let (length_bytes, sets, profile) = match entry.codec {
         PictureCodec::H264 { length_bytes, sets, profile } => (length_bytes, sets, profile),
-        PictureCodec::Other(name) => return Err(convert::pictures(origin.path, &name)),
+        PictureCodec::Other(name) => return Err(unread(origin.path, &name)),
     };
     let told = Description { parameter_sets: Vec::new(), length_bytes, looks: None, pixel: entry.pixel, colour: entry.colour };
     if !sets.iter().any(|set| Sps::parse(set).is_some()) {
@@ -224,7 +224,7 @@ fn description(
             }
         }
         if let Some(profile) = profile.filter(|profile| !matches!(profile, 66 | 77 | 88 | 100)) {
-            return Err(convert::pictures(origin.path, &profile_name(profile)));
+            return Err(unread(origin.path, &profile_name(profile)));
         }
         return Err(origin.malformed("neither its description nor its first pictures hold H.264 parameter sets"));
     }
@@ -247,14 +247,18 @@ impl Description {
             return Ok(());
         };
         if !matches!(sps.profile, 66 | 77 | 88 | 100) {
-            return Err(convert::pictures(path, &profile_name(sps.profile)));
+            return Err(unread(path, &profile_name(sps.profile)));
         }
         if sps.chroma != 1 || sps.bits != 8 {
             let what = format!("H.264 pictures of {} bits in colour format {}", sps.bits, sps.chroma);
-            return Err(convert::pictures(path, &what));
+            return Err(unread(path, &what));
         }
         if sps.interlaced {
-            return Err(convert::interlaced(path));
+            return Err(CaptureError::Convert {
+                path: path.to_owned(),
+                found: "a film of interlaced H.264 pictures".to_owned(),
+                command: convert::deinterlaced(path),
+            });
         }
         let side = sps.width.max(sps.height);
         // Cropping takes less than a macroblock away.
@@ -283,6 +287,11 @@ impl Description {
         let pixel = self.pixel.or(sps.pixel).unwrap_or((1, 1));
         Some(Looks { colours: Colours::told(matrix, full), pixel })
     }
+}
+
+/// The error for pictures in a `codec` that is not read here.
+fn unread(path: &Path, codec: &str) -> CaptureError {
+    CaptureError::Convert { path: path.to_owned(), found: format!("a film in {codec}"), command: convert::film(path) }
 }
 
 /// The name of a profile that no decoder here knows.

@@ -1,12 +1,7 @@
 //! The sound tracks of an mp4: which one is heard, and its decoding.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-
 use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, Timestamp};
 
 use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
@@ -14,7 +9,7 @@ use crate::error::{CaptureError, Result};
 use super::super::convert;
 use super::super::mixer::Placement;
 use super::super::options::ReadOptions;
-use super::super::sound;
+use super::super::sound::{self, Mp4Track, StoredPacket};
 use super::boxes::Origin;
 use super::entry::{SoundCodec, SoundEntry};
 use super::movie::{Movie, Track};
@@ -142,33 +137,30 @@ impl Decoding<'_> {
         if placement.lead_s > 0.0 {
             notes.push(format!("Its sound starts {:.3} s late; silence stands before it.", placement.lead_s));
         }
+        let SoundCodec::Known(..) = &entry.codec else {
+            return Err(self.unread(entry.codec.name()));
+        };
+        let packets = sound.samples.iter().map(|sample| StoredPacket {
+            offset: sample.offset,
+            size: sample.size,
+            duration: sample.duration,
+        });
+        let track = Mp4Track {
+            params: parameters(entry, sound.samples),
+            packets: packets.collect(),
+            placement,
+            trimmed: placement.skip_s > 0.0,
+        };
         let file = super::super::open_ordinary(origin.path)?.0;
-        let packets = Packets { origin: *origin, file, samples: sound.samples.iter() };
-        match &entry.codec {
-            SoundCodec::Known(id, _) => {
-                let mut params = AudioCodecParameters::new();
-                params.for_codec(*id);
-                if entry.rate > 0 {
-                    params.with_sample_rate(entry.rate);
-                }
-                if let Some(channels) = channels(entry.channels) {
-                    params.with_channels(channels);
-                }
-                if entry.bits > 0 {
-                    params.with_bits_per_sample(entry.bits).with_bits_per_coded_sample(entry.bits);
-                }
-                if let Some(block) = entry.block {
-                    let most = samples::largest(sound.samples) / block.bytes.max(1) * block.samples;
-                    params.with_max_frames_per_packet(most.max(block.samples).into());
-                    params.with_frames_per_block(block.samples.into());
-                }
-                if !entry.config.is_empty() {
-                    params.with_extra_data(entry.config.clone().into_boxed_slice());
-                }
-                sound::decode_packets(origin.path, &params, entry.codec.name(), placement, packets)
-            }
-            SoundCodec::Other(name) => Err(convert::sound(origin.path, name)),
-        }
+        let decoded = sound::decode_mp4_track(origin.path, file, origin.len, track, self.options)?;
+        notes.extend(decoded.notes);
+        Ok(decoded.clip)
+    }
+
+    /// The error for sound in a `codec` that is not read here.
+    fn unread(&self, codec: &str) -> CaptureError {
+        let path = self.origin.path;
+        CaptureError::Convert { path: path.to_owned(), found: format!("sound in {codec}"), command: convert::sound(path) }
     }
 
     /// One decoder reads one description.
@@ -176,7 +168,7 @@ impl Decoding<'_> {
         let description = |sample: &Sample| track.entries.get(usize::from(sample.entry));
         let first = track.entries.first();
         if samples.iter().any(|sample| description(sample).is_some_and(|other| Some(other) != first)) {
-            return Err(convert::sound(self.origin.path, "sound whose codec settings change"));
+            return Err(self.unread("a codec whose settings change"));
         }
         Ok(())
     }
@@ -201,27 +193,34 @@ impl Decoding<'_> {
     }
 }
 
+/// What the decoder of a track must know.
+fn parameters(entry: &SoundEntry, samples: &[Sample]) -> AudioCodecParameters {
+    let mut params = AudioCodecParameters::new();
+    if let SoundCodec::Known(id, _) = &entry.codec {
+        params.for_codec(*id);
+    }
+    if entry.rate > 0 {
+        params.with_sample_rate(entry.rate);
+    }
+    if let Some(channels) = channels(entry.channels) {
+        params.with_channels(channels);
+    }
+    if let Some(block) = entry.block {
+        if entry.bits > 0 {
+            params.with_bits_per_sample(entry.bits).with_bits_per_coded_sample(entry.bits);
+        }
+        let most = (samples::largest(samples) / block.bytes.max(1)).saturating_mul(block.samples);
+        params.with_max_frames_per_packet(most.max(block.samples).into());
+        params.with_frames_per_block(block.samples.into());
+    }
+    if !entry.config.is_empty() {
+        params.with_extra_data(entry.config.clone().into_boxed_slice());
+    }
+    params
+}
+
 /// Speakers for `count` channels; they are mixed into one, so it is only their number that counts.
 fn channels(count: u32) -> Option<Channels> {
     let mask = 1_u32.checked_shl(count).filter(|_| (1..=18).contains(&count))? - 1;
     Position::from_bits(mask).map(Channels::Positioned)
-}
-
-/// The packets of a track, one after the other.
-struct Packets<'a> {
-    origin: Origin<'a>,
-    file: File,
-    samples: std::slice::Iter<'a, Sample>,
-}
-
-impl Iterator for Packets<'_> {
-    type Item = Result<Packet>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let sample = self.samples.next()?;
-        let mut data = vec![0; sample.size as usize];
-        let read = self.file.seek(SeekFrom::Start(sample.offset)).and_then(|_| self.file.read_exact(&mut data));
-        let io = |source| CaptureError::Io { path: self.origin.path.to_owned(), action: "read it", source };
-        Some(read.map(|()| Packet::new(0, Timestamp::ZERO, Duration::from(u64::from(sample.duration)), data)).map_err(io))
-    }
 }
