@@ -133,6 +133,16 @@ pub enum CaptureError {
         /// The command line that makes a file of it that can be read.
         command: String,
     },
+    /// A film has no sound track of the number given.
+    #[error("{}: it has no sound track {wanted}; found: {found}; choose one of these", path.display())]
+    SoundTrack {
+        /// The film.
+        path: PathBuf,
+        /// The number given, from 1.
+        wanted: u32,
+        /// The sound tracks that there are, by their numbers.
+        found: String,
+    },
     /// A sound track was asked for that there is not.
     #[error("{}: it has no sound track {wanted}, only {count}; choose one of them", path.display())]
     NoSuchTrack {
@@ -265,7 +275,7 @@ pub enum CaptureError {
         path: PathBuf,
     },
     /// The folder has no pictures.
-    #[error("{}: no pictures in this folder; expected .png, .jpg, .jpeg or .bmp files", path.display())]
+    #[error("{}: no pictures in this folder; expected png, jpeg, webp or bmp files", path.display())]
     NoPictures {
         /// The folder.
         path: PathBuf,
@@ -409,6 +419,7 @@ impl CaptureError {
             | Self::UnknownFormat { path, .. }
             | Self::UnsupportedCodec { path, .. }
             | Self::Convert { path, .. }
+            | Self::SoundTrack { path, .. }
             | Self::NoSuchTrack { path, .. }
             | Self::OverMemory { path, .. }
             | Self::NoAnswer { path, .. }

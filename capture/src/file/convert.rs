@@ -13,12 +13,27 @@ pub(crate) fn film(path: &Path) -> String {
     command(path, "-c:v libx264 -pix_fmt yuv420p -c:a aac", "mp4")
 }
 
+/// The command that makes a film of `path`, whose pictures are fields, that can be read.
+pub(crate) fn deinterlaced(path: &Path) -> String {
+    command(path, "-vf yadif -c:v libx264 -pix_fmt yuv420p -c:a aac", "mp4")
+}
+
 /// The command that makes a picture of `path` that can be read.
 pub(crate) fn picture(path: &Path) -> String {
     command(path, "-frames:v 1", "png")
 }
 
+/// The command of `program`, which takes two names, that makes a picture of `path` that can be read.
+pub(crate) fn picture_by(program: &str, path: &Path) -> String {
+    format!("{program} {} {}", quoted(&plain(path)), quoted(&plain(&target(path, "png"))))
+}
+
 fn command(path: &Path, options: &str, extension: &str) -> String {
+    format!("ffmpeg -i {} {options} {}", quoted(&plain(path)), quoted(&plain(&target(path, extension))))
+}
+
+/// The name of the new file: never that of the old one.
+fn target(path: &Path, extension: &str) -> PathBuf {
     let mut to = path.with_extension(extension);
     if to == path {
         let mut name = path.file_stem().unwrap_or_default().to_owned();
@@ -26,7 +41,7 @@ fn command(path: &Path, options: &str, extension: &str) -> String {
         name.push(extension);
         to = path.with_file_name(name);
     }
-    format!("ffmpeg -i {} {options} {}", quoted(&plain(path)), quoted(&plain(&to)))
+    to
 }
 
 /// `path` so that ffmpeg takes it for a file: not for an option, not for a protocol.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::{CaptureError, Result};
 
-use super::convert;
+use super::{convert, picture_format};
 
 /// Everything that can be read, for messages.
 const READABLE: &str = "sound (wav, aiff, caf, au, flac, mp3, aac, ogg, webm), a film (mp4, mov), a picture (png, jpeg, webp, bmp) or \
@@ -50,7 +50,6 @@ pub(crate) enum SoundFormat {
 enum Kind {
     Sound,
     Film,
-    Picture,
 }
 
 /// Tells the format of the file at `path` from `head`, its first [`SNIFF_BYTES`] bytes or fewer.
@@ -60,6 +59,10 @@ enum Kind {
 /// # Errors
 /// [`CaptureError::Convert`] for a format that is known and not read, [`CaptureError::UnknownFormat`].
 pub(crate) fn sniff(path: &Path, head: &[u8]) -> Result<Format> {
+    // First, for pictures of phones are kept in the boxes of mp4.
+    if let Some(error) = picture_format::unreadable(path, head) {
+        return Err(error);
+    }
     if let Some(format) = readable(head) {
         return Ok(format);
     }
@@ -71,7 +74,6 @@ pub(crate) fn sniff(path: &Path, head: &[u8]) -> Result<Format> {
     let command = match kind {
         Kind::Sound => convert::sound(path),
         Kind::Film => convert::film(path),
-        Kind::Picture => convert::picture(path),
     };
     Err(CaptureError::Convert { path: path.to_owned(), found: name.to_owned(), command })
 }
@@ -79,7 +81,7 @@ pub(crate) fn sniff(path: &Path, head: &[u8]) -> Result<Format> {
 fn readable(head: &[u8]) -> Option<Format> {
     let form = head.get(8..12);
     Some(match head {
-        [b'R', b'I', b'F', b'F', ..] if form == Some(b"WEBP") => Format::Picture,
+        _ if picture_format::readable(head).is_some() => Format::Picture,
         _ if form == Some(b"WAVE") && matches!(head.get(..4), Some(b"RIFF" | b"RF64" | b"BW64")) => {
             Format::Sound(SoundFormat::Wav)
         }
@@ -93,26 +95,16 @@ fn readable(head: &[u8]) -> Option<Format> {
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Format::Sound(SoundFormat::Matroska),
         // Eleven (MPEG) or twelve (ADTS) set bits open a frame; `FF FE` opens text in UTF-16.
         [0xff, second, ..] if second & 0xe0 == 0xe0 && *second < 0xfe => Format::Sound(SoundFormat::Frames),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] if !is_heif(form) => Format::Mp4,
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Format::Picture,
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Format::Picture,
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Format::Mp4,
+        // QuickTime before mp4 had no box for its kind. Text does not begin with a byte below 32.
+        [..32, ..] if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip")) => Format::Mp4,
         _ => return None,
     })
 }
 
-/// Whether an ISO file's brand is that of pictures.
-fn is_heif(brand: Option<&[u8]>) -> bool {
-    matches!(
-        brand,
-        Some(
-            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" | b"avif" | b"avis" | b"mif2"
-        )
-    )
-}
-
 /// The name of a format that people will try.
 fn known(head: &[u8]) -> Option<(&'static str, Kind)> {
-    use Kind::{Film, Picture, Sound};
+    use Kind::{Film, Sound};
     let form = head.get(8..12);
     let syncs = |first: usize, step: usize| (0..3).all(|index| head.get(first + index * step) == Some(&0x47));
     Some(match head {
@@ -123,15 +115,6 @@ fn known(head: &[u8]) -> Option<(&'static str, Kind)> {
         [b'R', b'I', b'F', b'X', ..] => ("a big-endian wav (RIFX)", Sound),
         [b'R', b'I', b'F', b'F', ..] => ("a RIFF file that is no wav", Sound),
         [b'F', b'O', b'R', b'M', ..] if form == Some(b"8SVX") => ("8SVX sound", Sound),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] if matches!(form, Some(b"avif" | b"avis")) => {
-            ("an AVIF picture", Picture)
-        }
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => ("a HEIC or AVIF picture", Picture),
-        [b'G', b'I', b'F', b'8', ..] => ("a GIF picture", Picture),
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => ("a TIFF picture", Picture),
-        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => ("a JPEG XL picture", Picture),
-        [0, 0, 0, 12, b'j', b'P', ..] => ("a JPEG 2000 picture", Picture),
-        [b'8', b'B', b'P', b'S', ..] => ("a Photoshop picture", Picture),
         [b'F', b'L', b'V', ..] => ("a Flash film (FLV)", Film),
         [b'.', b'R', b'M', b'F', ..] => ("RealMedia", Film),
         [b'.', b'r', b'a', 0xfd, ..] => ("RealAudio", Sound),
@@ -183,9 +166,6 @@ mod tests {
         assert_eq!(readable(b"\0\0\0\x18ftypisom"), Some(Format::Mp4));
         for (head, name) in [
             (&b"RIFF\0\0\0\0AVI LIST"[..], "AVI"),
-            (b"\0\0\0\x18ftypheic", "HEIC"),
-            (b"\0\0\0\x18ftypmif1", "HEIC"),
-            (b"\0\0\0\x18ftypavif", "AVIF"),
             (b"#!AMR-WB\n", "AMR"),
             (b"\0\0\x01\xba\x44", "MPEG-PS"),
         ] {

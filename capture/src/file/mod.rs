@@ -11,17 +11,20 @@ mod format;
 mod frames;
 mod guard;
 mod id3;
+mod jpeg;
 mod matroska;
 mod matroska_track;
 mod meter;
 mod mixer;
 mod mp4;
+mod names;
 mod ogg;
 mod ogg_link;
 mod options;
 mod opus;
 mod pcm;
 mod picture;
+mod picture_format;
 mod pictures;
 mod riff;
 mod sound;
@@ -34,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
+use crate::regular;
 use crate::time::Timestamp;
 
 use format::{Format, SNIFF_BYTES, SoundFormat};
@@ -65,11 +69,13 @@ pub struct Media {
 /// What it is shows in its content, not in its name:
 /// * a sound file: wav and its 64-bit relatives, AIFF, CAF, au (integers, floats, A-law, mu-law, ADPCM), flac, mp3, aac
 ///   (ADTS), ogg (Vorbis, Opus, FLAC), the sound in a webm or mkv;
-/// * an mp4 (also m4a, mov): H.264 pictures, sound in one of the codecs above or ALAC, or either alone;
-/// * one picture (png, jpeg, bmp), which stands for a whole clip;
+/// * an mp4 (also m4a, mov), in one piece or in fragments: H.264 pictures, sound in one of the codecs above or ALAC, or either alone. What
+///   cannot be read of one leaves the other, and a note;
+/// * one picture (png, jpeg, bmp, webp), which stands for a whole clip;
 /// * a folder of such pictures and at most one sound file. A table `times.csv` with the header `file,time_s` gives the
-///   time of each picture; without it they follow each other in the byte order of their names, 25 a second, which is
-///   how OpenFace writes them (spec section 2.2). The last picture of a table is taken to be shown for the median time
+///   time of each picture; without it they follow each other in the order of their names, in which digits count as numbers,
+///   25 a second, which is how OpenFace writes them (spec section 2.2). Pictures that cannot be read are left out, as long as one can:
+///   [`Pictures::left_out`] tells. The last picture of a table is taken to be shown for the median time
 ///   between pictures, one second at most.
 ///
 /// The sound is decoded at once. The silence that encoders put before it is taken out where the file tells its length
@@ -122,11 +128,11 @@ fn open_one(path: &Path, options: &ReadOptions) -> Result<Media> {
         Opening::Mp4 => mp4::open(path, file, len, options),
         Opening::Picture => {
             // Decoded once now, so that a damaged picture is told of here and not in the middle of the work.
-            picture::decode(path, Timestamp::ZERO)?;
+            picture::decode(path, Timestamp::ZERO, options)?;
             Ok(Media {
                 path: path.to_owned(),
                 audio: None,
-                pictures: Some(Pictures::still(path.to_owned())),
+                pictures: Some(Pictures::still(path.to_owned(), options)),
                 notes: Vec::new(),
             })
         }
@@ -149,11 +155,19 @@ enum Opening {
     Picture,
 }
 
+/// Opens the ordinary file at `path`, whatever its length, and tells its length in bytes.
+fn open_ordinary(path: &Path) -> Result<(File, u64)> {
+    regular::open(path, u64::MAX).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => CaptureError::Missing { path: path.to_owned() },
+        std::io::ErrorKind::InvalidInput => CaptureError::NotAFile { path: path.to_owned() },
+        _ => CaptureError::Io { path: path.to_owned(), action: "open it", source },
+    })
+}
+
 /// Opens the ordinary file at `path` and tells its format and its length in bytes.
 fn open_file(path: &Path) -> Result<Opened> {
     let io = |action| move |source| CaptureError::Io { path: path.to_owned(), action, source };
-    let file = File::open(path).map_err(io("open it"))?;
-    let len = file.metadata().map_err(io("look at it"))?.len();
+    let (file, len) = open_ordinary(path)?;
     let mut window = Window::new(file.try_clone().map_err(io("open it"))?, 0, len);
     let start = match id3::front(&mut window).map_err(io("read it"))? {
         Ok(start) => start,
