@@ -7,5 +7,6 @@ mod doctor;
 mod dry;
 #[path = "../live/pulse.rs"]
 mod pulse;
+mod odd_files;
 mod room;
 mod sound_server;

@@ -7,7 +7,7 @@ use mien_models::tensor::pickle::ValueId;
 
 use super::super::corpus::{Clip, Modality};
 use super::super::npy::{Extent, Matrix};
-use super::super::numpy::Objects;
+use super::super::numpy::{Elements, Objects};
 use super::ARRAYS;
 use super::arrays::RowArray;
 
@@ -45,11 +45,11 @@ impl MmsaSplit {
                 .get(dict, name)
                 .ok_or_else(|| format!("the key {name} is missing; the split holds {:?}", objects.keys(dict)))
         };
-        let ids = objects.texts(key("id")?).ok_or("id: expected a list of texts")?;
+        let ids = objects.texts(key("id")?).map_err(|reason| format!("id: {reason}"))?;
         let labels = objects.numbers(key("regression_labels")?).ok_or("regression_labels: expected numbers")?;
         let texts = match objects.get(dict, "raw_text") {
             None => None,
-            Some(id) => Some(objects.texts(id).ok_or("raw_text: expected a list of texts")?),
+            Some(id) => Some(objects.texts(id).map_err(|reason| format!("raw_text: {reason}"))?),
         };
         let same = |name: &str, found: usize| {
             if found == ids.len() { Ok(()) } else { Err(format!("{name} has {found} entries for {} ids", ids.len())) }
@@ -132,14 +132,17 @@ fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, most: usize) -> Resul
 fn mask_lengths(objects: &Objects<'_>, id: ValueId, clips: usize) -> Option<Vec<usize>> {
     let array = objects.array(id)?.ok()?;
     let &[n, 3, tokens] = array.shape.as_slice() else { return None };
-    let numbers = array.dense()?.numbers()?;
-    if n != clips || tokens == 0 {
+    let elements = array.dense()?;
+    let clip_bytes = tokens.checked_mul(3)?.checked_mul(elements.dtype.size)?;
+    if n != clips || clip_bytes == 0 {
         return None;
     }
-    let length = |clip: &[f64]| {
+    // Clip by clip: numbers take up to eight times the bytes that they are made of.
+    let length = |bytes: &[u8]| {
+        let clip = Elements { dtype: elements.dtype, bytes }.numbers()?;
         let mask = clip.get(tokens..2 * tokens)?;
         let ones = mask.iter().take_while(|m| **m == 1.0).count();
         (ones > 0 && mask.iter().skip(ones).all(|m| *m == 0.0)).then_some(ones)
     };
-    numbers.chunks_exact(3 * tokens).map(length).collect()
+    elements.bytes.chunks_exact(clip_bytes).map(length).collect()
 }

@@ -54,12 +54,7 @@ impl Folds {
 }
 
 fn text(path: &Path) -> Result<String> {
-    let io = |e| TrainerError::io(path, "read", e);
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(refuse(path, format!("expected a file of at most {LONGEST} bytes")));
-    }
-    std::fs::read_to_string(path).map_err(io)
+    crate::reading::text(path, LONGEST)
 }
 
 fn add<'a>(
