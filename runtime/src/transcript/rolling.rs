@@ -95,6 +95,9 @@ fn rolls(captions: &[Shown]) -> bool {
 /// Lines leave the screen whole and from above, and the last one may grow. Where lines say nothing, because a converter joined them or
 /// a growing text is wrapped anew, the words themselves are held against each other.
 fn carried(before: &Shown, next: &Shown) -> usize {
+    if before.lines == next.lines {
+        return next.words().count();
+    }
     let first = before.lines.len().saturating_sub(MOST_LINES);
     (first..before.lines.len())
         .find_map(|from| whole_lines(before.lines.get(from..)?, &next.lines))
@@ -163,11 +166,11 @@ mod tests {
                 clock += 1.0;
             }
             if flashes {
-                let shown: Vec<&str> = above.iter().copied().chain([line.as_str()]).skip(usize::from(rows > 1)).collect();
-                if !shown.is_empty() {
-                    captions.push(caption(clock, clock + 0.01, &shown));
-                    clock += 0.01;
-                }
+                // A screen that is full makes room for the next line.
+                let room = usize::from(rows > 1 && above.len() == rows - 1);
+                let shown: Vec<&str> = above.iter().copied().chain([line.as_str()]).skip(room).collect();
+                captions.push(caption(clock, clock + 0.01, &shown));
+                clock += 0.01;
             }
         }
         captions

@@ -122,12 +122,12 @@ impl<'t> Reader<'t> {
             if opens_block {
                 header = false;
                 self.outside(at, std::mem::take(&mut names));
-            } else if header {
+            } else if header && (at == 0 || time_line(line, false).is_none()) {
                 // The title, and what stands below it: Kind, Language.
             } else if self.format == Format::WebVtt && opened && opens_hidden_block(line) {
                 while self.lines.next_if(|(_, l)| !is_blank(l)).is_some() {}
             } else if let Some(times) = time_line(line, opened || names == 1) {
-                names = 0;
+                (names, header) = (0, false);
                 let shown = self.text(&mut counter);
                 self.found.cues += 1;
                 match times {
@@ -174,10 +174,11 @@ impl<'t> Reader<'t> {
             opened = is_blank(line) || (opened && number(line).is_some());
             shown.push(line);
         }
-        let next = self.lines.peek().is_some_and(|(_, l)| !l.is_empty());
-        if next {
-            // A number right before the time line is the next cue's, and so is one farther up that goes on counting.
-            let close = shown.last().is_some_and(|l| !is_blank(l));
+        let next = self.lines.peek().map(|(_, l)| !l.is_empty());
+        if next != Some(false) {
+            // A number right before the time line is the next cue's, and so is one farther up that goes on counting, or stands at the end
+            // of a file that was cut.
+            let close = next.is_some() && shown.last().is_some_and(|l| !is_blank(l));
             while shown.last().is_some_and(|l| is_blank(l)) {
                 shown.pop();
             }
@@ -303,7 +304,7 @@ mod tests {
                    5\n00:00:09,000 --> 00:00:10,000\nleft --> right\n";
         let expected = owned(&[(1.0, "One"), (3.0, "Two"), (7.0, "Number 42"), (9.0, "left --> right")]);
         assert_eq!(cues(Format::SubRip, srt), expected);
-        let vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n00:03.000 --> 00:04.000\nTwo\n";
+        let vtt = "WEBVTT\n00:01.000 --> 00:02.000\nOne\n00:03.000 --> 00:04.000\nTwo\n";
         assert_eq!(cues(Format::WebVtt, vtt), owned(&[(1.0, "One"), (3.0, "Two")]));
     }
 
@@ -315,6 +316,9 @@ mod tests {
         // Every line followed by an empty one: the counter is told by its number.
         let doubled = srt.replace("7\n\n", "").replace('\n', "\n\n");
         assert_eq!(cues(Format::SubRip, &doubled), owned(&[(1.0, "One more"), (3.0, "Two"), (5.0, "Three")]));
+        // A file that was cut behind a counter.
+        assert_eq!(cues(Format::SubRip, &format!("{srt}4\n")), owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three")]));
+        assert_eq!(cues(Format::SubRip, &format!("{srt}7\n")), owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three 7")]));
         // Without counters, a number is text.
         let bare = "00:00:01,000 --> 00:00:02,000\n12\n\n00:00:03,000 --> 00:00:04,000\nTwo\n";
         assert_eq!(cues(Format::SubRip, bare), owned(&[(1.0, "12"), (3.0, "Two")]));

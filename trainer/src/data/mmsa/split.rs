@@ -46,7 +46,8 @@ impl MmsaSplit {
                 .ok_or_else(|| format!("the key {name} is missing; the split holds {:?}", objects.keys(dict)))
         };
         let ids = objects.texts(key("id")?).map_err(|reason| format!("id: {reason}"))?;
-        let labels = objects.numbers(key("regression_labels")?).ok_or("regression_labels: expected numbers")?;
+        let labels = objects.numbers(key("regression_labels")?, ids.len());
+        let labels = labels.ok_or_else(|| format!("regression_labels: expected {} numbers, one for each id", ids.len()))?;
         let texts = match objects.get(dict, "raw_text") {
             None => None,
             Some(id) => Some(objects.texts(id).map_err(|reason| format!("raw_text: {reason}"))?),
@@ -64,7 +65,7 @@ impl MmsaSplit {
             let array = RowArray::read(objects, key(name)?, map).map_err(|reason| format!("{name}: {reason}"))?;
             same(name, array.clips())?;
             let stated = match (modality, objects.get(dict, &format!("{name}_lengths"))) {
-                (_, Some(id)) => Some(lengths(objects, id, name, array.rows())?),
+                (_, Some(id)) => Some(lengths(objects, id, name, ids.len(), array.rows())?),
                 (Modality::Text, None) => mask.clone().filter(|m| m.iter().all(|n| *n <= array.rows())),
                 (_, None) => None,
             };
@@ -116,8 +117,8 @@ impl MmsaSplit {
 }
 
 /// Stated lengths, each within the array.
-fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, most: usize) -> Result<Vec<usize>, String> {
-    let numbers = objects.numbers(id).ok_or_else(|| format!("{name}_lengths: expected numbers"))?;
+fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, clips: usize, most: usize) -> Result<Vec<usize>, String> {
+    let numbers = objects.numbers(id, clips).ok_or_else(|| format!("{name}_lengths: expected {clips} numbers"))?;
     numbers
         .into_iter()
         .map(|n| {

@@ -19,6 +19,8 @@ const FREE_TEXT: usize = 1 << 20;
 /// Beyond those, bytes of texts for each byte of the program: numpy writes four bytes for a letter, and sentences that are said often may
 /// be written once.
 const TEXT_RATIO: usize = 4;
+/// Bytes of a text beside its letters.
+const TEXT_OVERHEAD: usize = size_of::<String>();
 
 /// The values of a pickle whose only classes are numpy's.
 #[derive(Debug)]
@@ -160,27 +162,33 @@ impl<'a> Objects<'a> {
                     Some(text) => text.len(),
                     None => self.scalar(item).ok_or_else(no_texts)?.bytes.len(),
                 };
-                self.spend(length)?;
+                self.spend(length.saturating_add(TEXT_OVERHEAD))?;
                 self.text(item, usize::MAX).map(Cow::into_owned).ok_or_else(no_texts)
             };
             return items.iter().map(one).collect();
         }
         match self.array(id).ok_or_else(no_texts)?? {
             Array { data: Data::Elements(elements), .. } => {
-                self.spend(elements.bytes.len())?;
+                let texts = elements.bytes.len() / elements.dtype.size.max(1);
+                self.spend(elements.bytes.len().saturating_add(texts.saturating_mul(TEXT_OVERHEAD)))?;
                 elements.texts().ok_or_else(no_texts)
             }
             _ => Err(no_texts()),
         }
     }
 
-    /// Numbers of a list or an array, row-major.
-    pub(crate) fn numbers(&self, id: ValueId) -> Option<Vec<f64>> {
+    /// Numbers of a list or an array, row-major; `None` for more than `most` of them, which take up to eight times their bytes.
+    pub(crate) fn numbers(&self, id: ValueId, most: usize) -> Option<Vec<f64>> {
         if let Some(items) = self.items(id) {
+            if items.len() > most {
+                return None;
+            }
             return items.iter().map(|&item| self.number(item)).collect();
         }
         match self.array(id)? {
-            Ok(Array { data: Data::Elements(elements), shape, fortran }) => {
+            Ok(Array { data: Data::Elements(elements), shape, fortran })
+                if elements.bytes.len() <= most.saturating_mul(elements.dtype.size) =>
+            {
                 let numbers = elements.numbers()?;
                 Some(if fortran { row_major(numbers, &shape) } else { numbers })
             }
