@@ -204,7 +204,8 @@ fn each_option_that_takes_a_file_refuses_what_is_none() {
                 "OUT" => out.as_str(),
                 other => other,
             });
-            let output = Command::new("timeout").args(["60", env!("CARGO_BIN_EXE_mien-train")]).args(given).output().unwrap();
+            let output =
+                Command::new("timeout").args(["60", env!("CARGO_BIN_EXE_mien-train")]).args(given).output().unwrap();
             let said = text(&output.stderr);
             assert!(matches!(output.status.code(), Some(1..=5)), "{arguments:?}, {path}: {:?}, {said}", output.status);
             assert!(said.len() < 2000, "{arguments:?}: {said}");

@@ -46,7 +46,10 @@ impl Image {
         let Self { height, width, channels, around: [above, _, left, _] } = *self;
         assert_eq!(Some(x.len()), product([height, width, channels]), "the picture's size");
         assert!(groups > 0 && channels.is_multiple_of(groups), "groups of equal size");
-        assert!(product([self.lines(), self.points(), channels]).is_some(), "more around the picture than memory holds");
+        assert!(
+            product([self.lines(), self.points(), channels]).is_some(),
+            "more around the picture than memory holds"
+        );
         if self.around == [0; 4] && groups == 1 {
             return Cow::Borrowed(x);
         }

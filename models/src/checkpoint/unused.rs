@@ -10,9 +10,7 @@ pub(super) fn why(kind: Kind, name: &str) -> &'static str {
         Kind::Wavlm if name.rsplit('.').next() == Some("masked_spec_embed") => "used in training only",
         Kind::Wavlm => "a task's head or another part, not the encoder's",
         Kind::Projector => "parts that were trained along with the projector",
-        Kind::Fusion if name.contains("_imagination_mlp.") => {
-            "the imagination blocks, which do not run with mia = off"
-        }
+        Kind::Fusion if name.contains("_imagination_mlp.") => "the imagination blocks, which do not run with mia = off",
         Kind::Fusion if fusion::is_uncalled(name) => "a normalisation that the authors' code never calls",
         Kind::Fusion => "declared by the authors' code, read by nothing",
         _ => "not part of the network",

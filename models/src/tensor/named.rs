@@ -112,8 +112,7 @@ impl NamedTensors {
 
     /// Formula weights for `specs` (see [`crate::tensor::formula`]), made when asked for.
     pub fn formula(seed: u64, specs: &[TensorSpec]) -> Self {
-        let entry =
-            |spec: &TensorSpec| Entry::new(spec.shape.clone(), Data::Formula { seed, name: spec.name.clone() });
+        let entry = |spec: &TensorSpec| Entry::new(spec.shape.clone(), Data::Formula { seed, name: spec.name.clone() });
         let tensors = specs.iter().map(|spec| (spec.name.clone(), entry(spec))).collect();
         let origin = format!("formula weights, seed {seed}");
         Self { origin, container: Container::default(), metadata: BTreeMap::new(), tensors }

@@ -193,7 +193,10 @@ fn described(pickle: &Pickle<'_>, value: ValueId) -> String {
 /// Optimisers number parameters in the order of the network, which is that of the state dict without its buffers.
 fn stepped(pickle: &Pickle<'_>, level: Pairs<'_>, inner: Pairs<'_>) -> Option<BTreeSet<String>> {
     let under = |pairs: Pairs<'_>, keys: &[&str]| {
-        pairs.iter(pickle).find(|(key, _)| pickle.text(*key).is_some_and(|key| keys.contains(&key))).map(|(_, value)| value)
+        pairs
+            .iter(pickle)
+            .find(|(key, _)| pickle.text(*key).is_some_and(|key| keys.contains(&key)))
+            .map(|(_, value)| value)
     };
     let optimiser = pairs(pickle, under(level, &OPTIMISERS)?)?;
     let state = pairs(pickle, under(optimiser, &["state"])?)?;
@@ -261,7 +264,11 @@ fn tensors<'a>(pickle: &Pickle<'a>, pairs: Pairs<'_>) -> Result<BTreeMap<&'a str
         let Some(name) = pickle.text(key) else { continue };
         if let Some(tensor) = tensor(pickle, value).map_err(|reason| format!("tensor {}: {reason}", short(name)))? {
             if name.len() > LONGEST_NAME {
-                return Err(format!("the name of tensor {} takes {} bytes, at most {LONGEST_NAME} are read", short(name), name.len()));
+                return Err(format!(
+                    "the name of tensor {} takes {} bytes, at most {LONGEST_NAME} are read",
+                    short(name),
+                    name.len()
+                ));
             }
             found.insert(name, tensor);
         }

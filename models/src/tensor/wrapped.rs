@@ -177,7 +177,11 @@ mod tests {
             assert_eq!(tensors.taken_off_note().is_none(), wrapped == "a.0.w");
             // What is outside of the network's root is another part's, and without a root nothing is known of it.
             let alone = set(&[wrapped, "other.b"]).unwrapped_alone(&["a.0.w"]).unwrap();
-            assert_eq!((value(&alone, "a.0.w"), alone.contains("other.b")), (0.0, !wrapped.contains("model.")), "{wrapped}");
+            assert_eq!(
+                (value(&alone, "a.0.w"), alone.contains("other.b")),
+                (0.0, !wrapped.contains("model.")),
+                "{wrapped}"
+            );
             // Doing it again changes nothing.
             let again = tensors.unwrapped(&["a.0.w"]).unwrap();
             assert_eq!(again.written("a.0.w"), wrapped);

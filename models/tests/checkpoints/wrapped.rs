@@ -68,7 +68,12 @@ fn every_network_is_known_in_every_wrapping() {
         assert!(found.taken_off_note().is_some(), "{what}");
         // The report counts names as the file has them.
         let contents = Contents::of(Kind::Wavlm, &names, &found, &wavlm::spelled(&sizes, &found));
-        assert_eq!((contents.tensors, contents.taken), (specs.len(), specs.len() - 1), "{what}: {:?}", contents.ignored);
+        assert_eq!(
+            (contents.tensors, contents.taken),
+            (specs.len(), specs.len() - 1),
+            "{what}: {:?}",
+            contents.ignored
+        );
         assert_eq!(contents.ignored[0].why, "used in training only", "{what}");
 
         let specs = manet::parameters(&faces);

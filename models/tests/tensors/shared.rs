@@ -18,7 +18,8 @@ fn text(s: &str) -> Vec<u8> {
 /// A tensor of all `elements` f32 of the storage "0".
 fn tensor(elements: u32) -> Vec<u8> {
     let count = elements.to_le_bytes();
-    let storage = [b"(", &text("storage")[..], b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"J", &count, b"tQ"];
+    let storage =
+        [b"(", &text("storage")[..], b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"J", &count, b"tQ"];
     [REBUILD, b"(", &storage.concat(), b"K\0J", &count, b"\x85K\x01\x85\x89}tR"].concat()
 }
 

@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use hound::WavReader;
-use mien_capture::{Timestamp, regular};
 use mien_capture::device::RawPicture;
+use mien_capture::{Timestamp, regular};
 
 use super::format::{HEADER, Header, PICTURES, RECORDS, SOUND, STEPS, Step, VERSION, failed};
 use super::writer::SPEC;

@@ -36,8 +36,8 @@ impl Optics {
         let manifest = bundle.manifest();
         let open = || {
             let detector = bundle.path(Role::FaceDetector)?;
-            let detector =
-                mien_capture::regular::read(&detector, LARGEST_DETECTOR).map_err(|e| ModelError::io(detector, "read", e))?;
+            let detector = mien_capture::regular::read(&detector, LARGEST_DETECTOR)
+                .map_err(|e| ModelError::io(detector, "read", e))?;
             let manet = Manet::load(&bundle.path(Role::Manet)?, &manifest.manet)?;
             Ok(Self { detector, face: manifest.face, manet, threads })
         };

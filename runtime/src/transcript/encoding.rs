@@ -31,8 +31,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         [0xfe, 0xff, rest @ ..] => (utf16(rest, u16::from_be_bytes)?, Some("read as UTF-16")),
         _ => match std::str::from_utf8(bytes) {
             // UTF-16 of Western text is UTF-8 as well, with a NUL beside every letter.
-            Ok(_) | Err(_) if zeros(bytes, 1) => (utf16(bytes, u16::from_le_bytes)?, Some("read as UTF-16 without its mark")),
-            Ok(_) | Err(_) if zeros(bytes, 0) => (utf16(bytes, u16::from_be_bytes)?, Some("read as UTF-16 without its mark")),
+            Ok(_) | Err(_) if zeros(bytes, 1) => {
+                (utf16(bytes, u16::from_le_bytes)?, Some("read as UTF-16 without its mark"))
+            }
+            Ok(_) | Err(_) if zeros(bytes, 0) => {
+                (utf16(bytes, u16::from_be_bytes)?, Some("read as UTF-16 without its mark"))
+            }
             Ok(text) => (text.to_owned(), None),
             Err(e) => (
                 windows_1252(bytes, e.valid_up_to())?,

@@ -76,7 +76,8 @@ fn tag(text: &str) -> Option<usize> {
 fn block(text: &str) -> Option<usize> {
     let inside = text.get(1..)?;
     let letter = inside.starts_with(['y', 'Y', 'f', 'F', 's', 'S', 'c', 'C', 'p', 'P', 'o', 'H']);
-    let styled = inside.starts_with('\\') || (letter && inside.get(1..).is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(": ")));
+    let styled = inside.starts_with('\\')
+        || (letter && inside.get(1..).is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(": ")));
     let end = inside.find(['}', '{']).filter(|end| inside.as_bytes().get(*end) == Some(&b'}'))?;
     styled.then_some(end + 2)
 }
@@ -126,7 +127,10 @@ mod tests {
             ("3 < 4 and 5 > 2, I <3 you <b", "3 < 4 and 5 > 2, I <3 you <b"),
             ("a <b <i>c</i>", "a <b c"),
             ("&lt;i&gt; &amp;lt; R&D; a&b; &unknown;", "<i> &lt; R&D; a&b; &unknown;"),
-            ("don&#39;t &quot;d&eacute;j&agrave;&quot; &#x2014; &Uuml; &yuml; &divide;", "don't \"déjà\" \u{2014} Ü ÿ ÷"),
+            (
+                "don&#39;t &quot;d&eacute;j&agrave;&quot; &#x2014; &Uuml; &yuml; &divide;",
+                "don't \"déjà\" \u{2014} Ü ÿ ÷",
+            ),
             ("&#0; &#xD800; &#99999999999;", "\u{fffd} \u{fffd} &#99999999999;"),
             ("&nbsp;&rlm;a&lrm;", "\u{a0}\u{200f}a\u{200e}"),
         ] {

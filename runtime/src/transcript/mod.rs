@@ -203,7 +203,8 @@ mod tests {
     fn what_a_file_is_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.srt");
-        std::fs::write(&path, b"1\n00:00:00,000 --> 00:00:00,000\nx\n\n2\n00:00:01,000 --> 00:00:02,000\ncaf\xe9\n").unwrap();
+        std::fs::write(&path, b"1\n00:00:00,000 --> 00:00:00,000\nx\n\n2\n00:00:01,000 --> 00:00:02,000\ncaf\xe9\n")
+            .unwrap();
         let (transcript, notes) = Transcript::read(&path).unwrap();
         assert_eq!(transcript, Transcript::Timed(vec![Cue { span: span(1.0, 2.0), text: "café".into() }]));
         assert!(notes[0].contains("Windows-1252") && notes[1].contains("1 of 2 cues"), "{notes:?}");

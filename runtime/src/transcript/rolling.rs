@@ -33,7 +33,8 @@ pub(super) fn words_once(captions: Vec<Shown>) -> (Vec<Cue>, usize) {
     let mut repeated = 0;
     let mut before: Option<&Shown> = None;
     for caption in &captions {
-        let carried = before.map_or(0, |before| if goes_on(before, caption, rolls) { carried(before, caption) } else { 0 });
+        let carried =
+            before.map_or(0, |before| if goes_on(before, caption, rolls) { carried(before, caption) } else { 0 });
         repeated += usize::from(carried > 0);
         let mut words = caption.words().skip(carried).peekable();
         if words.peek().is_some() {
@@ -181,8 +182,12 @@ mod tests {
         for seed in 0..200 {
             let lines = speech(seed);
             // Two equal lines one after the other look like one that stays.
-            let lines: Vec<String> =
-                lines.iter().enumerate().filter(|(i, l)| *i == 0 || lines[i - 1] != **l).map(|(_, l)| l.clone()).collect();
+            let lines: Vec<String> = lines
+                .iter()
+                .enumerate()
+                .filter(|(i, l)| *i == 0 || lines[i - 1] != **l)
+                .map(|(_, l)| l.clone())
+                .collect();
             let expected = lines.join(" ");
             for (rows, grows, flashes) in [(2, false, false), (2, false, true), (3, false, false), (3, false, true)] {
                 let found = said(roll(&lines, rows, grows, flashes));
@@ -191,13 +196,19 @@ mod tests {
         }
         // A converter may have joined the lines of each caption.
         let joined = |shown: Shown| Shown { lines: vec![shown.lines.join(" ")], ..shown };
-        let lines: Vec<String> =
-            ["it was a wonderful evening", "and I really", "enjoyed the", "friendly people here"].map(String::from).into();
+        let lines: Vec<String> = ["it was a wonderful evening", "and I really", "enjoyed the", "friendly people here"]
+            .map(String::from)
+            .into();
         for rows in [2, 3] {
-            assert_eq!(said(roll(&lines, rows, false, true).into_iter().map(joined).collect()), lines.join(" "), "{rows}");
+            assert_eq!(
+                said(roll(&lines, rows, false, true).into_iter().map(joined).collect()),
+                lines.join(" "),
+                "{rows}"
+            );
         }
         // Words that are all different can also grow one by one.
-        let lines: Vec<String> = ["it was a wonderful evening", "and I really", "enjoyed the friendly people"].map(String::from).into();
+        let lines: Vec<String> =
+            ["it was a wonderful evening", "and I really", "enjoyed the friendly people"].map(String::from).into();
         for rows in [1, 2, 3] {
             for flashes in [false, true] {
                 assert_eq!(said(roll(&lines, rows, true, flashes)), lines.join(" "), "{rows} rows, {flashes}");

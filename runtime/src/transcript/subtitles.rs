@@ -23,8 +23,12 @@ impl Format {
     /// What such a file looks like, for messages.
     fn example(self) -> &'static str {
         match self {
-            Self::SubRip => "expected cues such as \"1 / 00:00:01,000 --> 00:00:02,500 / text\", each part on a line of its own",
-            Self::WebVtt => "expected WEBVTT, then cues such as \"00:01.000 --> 00:02.500 / text\", each part on a line of its own",
+            Self::SubRip => {
+                "expected cues such as \"1 / 00:00:01,000 --> 00:00:02,500 / text\", each part on a line of its own"
+            }
+            Self::WebVtt => {
+                "expected WEBVTT, then cues such as \"00:01.000 --> 00:02.500 / text\", each part on a line of its own"
+            }
         }
     }
 }
@@ -68,7 +72,9 @@ pub(super) fn parse(text: &str, format: Format, origin: &str) -> Result<(Vec<Cue
         notes.push(format!("{origin}: {count} of {cues} cues left out, the first at line {line}: {reason}"));
     }
     if let Some((count, line)) = outside {
-        notes.push(format!("{origin}: {count} lines of text belong to no cue and are not used, the first is line {line}"));
+        notes.push(format!(
+            "{origin}: {count} lines of text belong to no cue and are not used, the first is line {line}"
+        ));
     }
     let (cues, repeated) = rolling::words_once(shown);
     if repeated > 0 {
@@ -112,7 +118,8 @@ struct Reader<'t> {
 impl<'t> Reader<'t> {
     fn read(&mut self) {
         let mut opens_block = true;
-        let mut header = self.format == Format::WebVtt && self.lines.peek().is_some_and(|(_, l)| l.starts_with("WEBVTT"));
+        let mut header =
+            self.format == Format::WebVtt && self.lines.peek().is_some_and(|(_, l)| l.starts_with("WEBVTT"));
         // The counter that the next cue of a numbered file has.
         let mut counter = None;
         // Lines that may be the name of the cue behind them.
@@ -209,7 +216,8 @@ fn opens_hidden_block(line: &str) -> bool {
 /// only one that begins with digits and marks: `left --> right` is text.
 fn time_line(line: &str, opens: bool) -> Option<std::result::Result<Span, &'static str>> {
     let (start, end) = arrow(line)?;
-    let written = start.contains(':') && start.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | ',' | '.' | '-' | ' '));
+    let written =
+        start.contains(':') && start.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | ',' | '.' | '-' | ' '));
     if !opens && !written {
         return None;
     }
@@ -317,8 +325,14 @@ mod tests {
         let doubled = srt.replace("7\n\n", "").replace('\n', "\n\n");
         assert_eq!(cues(Format::SubRip, &doubled), owned(&[(1.0, "One more"), (3.0, "Two"), (5.0, "Three")]));
         // A file that was cut behind a counter.
-        assert_eq!(cues(Format::SubRip, &format!("{srt}4\n")), owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three")]));
-        assert_eq!(cues(Format::SubRip, &format!("{srt}7\n")), owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three 7")]));
+        assert_eq!(
+            cues(Format::SubRip, &format!("{srt}4\n")),
+            owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three")])
+        );
+        assert_eq!(
+            cues(Format::SubRip, &format!("{srt}7\n")),
+            owned(&[(1.0, "One more"), (3.0, "Two 7"), (5.0, "Three 7")])
+        );
         // Without counters, a number is text.
         let bare = "00:00:01,000 --> 00:00:02,000\n12\n\n00:00:03,000 --> 00:00:04,000\nTwo\n";
         assert_eq!(cues(Format::SubRip, bare), owned(&[(1.0, "12"), (3.0, "Two")]));
@@ -402,7 +416,12 @@ mod tests {
     #[test]
     fn long_files_are_read_in_one_pass() {
         let cue = "00:00:01,000 --> 00:00:02,000\n";
-        for text in [cue.repeat(200_000), format!("{cue}{}", "a\n".repeat(3 << 20)), "1\n".repeat(3 << 20), "\n".repeat(6 << 20)] {
+        for text in [
+            cue.repeat(200_000),
+            format!("{cue}{}", "a\n".repeat(3 << 20)),
+            "1\n".repeat(3 << 20),
+            "\n".repeat(6 << 20),
+        ] {
             // The verdict differs; what counts is that it comes.
             let _ = parse(&text, Format::SubRip, "long");
             let _ = parse(&format!("WEBVTT\n\n{text}"), Format::WebVtt, "long");

@@ -5,8 +5,8 @@
 mod doctor;
 #[path = "../dry/mod.rs"]
 mod dry;
+mod odd_files;
 #[path = "../live/pulse.rs"]
 mod pulse;
-mod odd_files;
 mod room;
 mod sound_server;

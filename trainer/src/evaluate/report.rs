@@ -11,7 +11,7 @@ use super::conformal::{coverage, half_width};
 use super::metrics::{Measure, Metrics};
 use super::mode::Mode;
 use super::run::Predictions;
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// Names of the files that an evaluation leaves in its folder.
 pub const EVALUATION_FILE: &str = "evaluation.json";

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use mien_models::tensor::NamedTensors;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{publish_file, sweep};
@@ -67,6 +68,8 @@ pub fn train(
 ) -> Result<Summary> {
     experiment.validate()?;
     fitting(experiment, source)?;
+    // What is wrong with weights to begin with is told before anything is written.
+    experiment.weights.as_deref().map(NamedTensors::open).transpose()?;
     fs::create_dir_all(folder).map_err(|e| TrainerError::io(folder, "create", e))?;
     let _lock = lock(folder)?;
     let file = folder.join(experiment::FILE);

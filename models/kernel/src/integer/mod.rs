@@ -140,7 +140,9 @@ mod tests {
             let caught = std::panic::catch_unwind(|| isa.run(Dot(&rows, window, &panel[1..])));
             assert!(caught.is_err(), "{isa}");
             // Lengths that wrap around to those that are there.
-            for wide in [Window { stride: usize::MAX - 7, ..window }, Window { segments: 1 << 61, segment: 8, stride: 0 }] {
+            for wide in
+                [Window { stride: usize::MAX - 7, ..window }, Window { segments: 1 << 61, segment: 8, stride: 0 }]
+            {
                 let caught = std::panic::catch_unwind(|| isa.run(Dot(&rows, wide, &panel)));
                 assert!(caught.is_err(), "{isa}, {wide:?}");
             }

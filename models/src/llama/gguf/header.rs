@@ -292,8 +292,10 @@ fn alignment(reader: &Reader, metadata: &Metadata) -> Result<u64> {
     match metadata.get(ALIGNMENT_KEY) {
         None => Ok(padding_unit(metadata)),
         Some(MetaValue::U32(n)) if n.is_power_of_two() && (32..=65_536).contains(n) => Ok(padding_unit(metadata)),
-        Some(other) => Err(reader
-            .malformed(format!("general.alignment is {}, expected a power of two between 32 and 65536 as U32", other.brief()))),
+        Some(other) => Err(reader.malformed(format!(
+            "general.alignment is {}, expected a power of two between 32 and 65536 as U32",
+            other.brief()
+        ))),
     }
 }
 

@@ -88,7 +88,8 @@ impl GgufModel {
             return Ok(Self { whole: first.clone(), parts: vec![first] });
         };
         if place.number > 0 {
-            let lead = part_path(path, place, 0).map_or("the first part".into(), |p| format!("{:?}", p.display().to_string()));
+            let lead =
+                part_path(path, place, 0).map_or("the first part".into(), |p| format!("{:?}", p.display().to_string()));
             return Err(refusal(path, "split.no", format!("0: give the first part, {lead}"), place.number.to_string()));
         }
         let mut whole = first.clone();
@@ -98,7 +99,12 @@ impl GgufModel {
         for number in 1..place.count {
             let Some(other) = part_path(path, place, number) else {
                 let expected = format!("a name that ends in {}", ending(0, place.count));
-                return Err(refusal(path, "split.count", expected, format!("{} parts under another name", place.count)));
+                return Err(refusal(
+                    path,
+                    "split.count",
+                    expected,
+                    format!("{} parts under another name", place.count),
+                ));
             };
             if !other.try_exists().unwrap_or(false) {
                 let missing = std::io::Error::new(
@@ -116,7 +122,12 @@ impl GgufModel {
             }
             for tensor in part.tensors() {
                 if !names.insert(tensor.name.clone()) {
-                    return Err(refusal(&other, &tensor.name, "a tensor of no other part", "one that an earlier part has"));
+                    return Err(refusal(
+                        &other,
+                        &tensor.name,
+                        "a tensor of no other part",
+                        "one that an earlier part has",
+                    ));
                 }
             }
             whole.tensors.extend(part.tensors().iter().cloned());

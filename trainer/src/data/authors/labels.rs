@@ -10,7 +10,7 @@ use mien_models::tensor::archive::{self, Allowance};
 use mien_models::tensor::pickle::{Pickle, ValueId};
 use zip::ZipArchive;
 
-use super::super::numpy::{Header, Kind, Objects};
+use super::super::numpy::{Header, Kind, LONGEST_HEADER, Objects};
 use crate::{Result, TrainerError};
 
 /// Ids and sentiments of a split, in the order of the file.
@@ -18,8 +18,8 @@ pub type SplitLabels = Vec<(String, f64)>;
 
 /// The archive's entries, in the order train, valid, test. The authors write `val`.
 const ENTRIES: [&str; 3] = ["train_corpus", "val_corpus", "test_corpus"];
-/// Most bytes of an entry; MOSEI's largest takes less than three million.
-const LONGEST_ENTRY: u64 = 256 << 20;
+/// Most bytes of an entry: its pickle is read up to 16 MiB. MOSEI's largest takes less than three million.
+const LONGEST_ENTRY: u64 = (16 << 20) + LONGEST_HEADER as u64;
 /// Most bytes of the archive.
 const LONGEST: u64 = 1 << 30;
 /// Longest id that is looked at; what can be a file's name is shorter.

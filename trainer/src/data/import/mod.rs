@@ -17,8 +17,8 @@ use super::source::Split;
 use super::store::{Index, ModalityEntry, RowType, SplitIndex, StoreWriter};
 use crate::{Result, TrainerError};
 
-use non_finite::Replaced;
 pub use non_finite::NonFinite;
+use non_finite::Replaced;
 use plan::{Place, Plan};
 
 /// Clips read at a time: enough to keep several readers busy, few enough for memory.

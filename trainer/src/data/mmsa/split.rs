@@ -47,7 +47,8 @@ impl MmsaSplit {
         };
         let ids = objects.texts(key("id")?).map_err(|reason| format!("id: {reason}"))?;
         let labels = objects.numbers(key("regression_labels")?, ids.len());
-        let labels = labels.ok_or_else(|| format!("regression_labels: expected {} numbers, one for each id", ids.len()))?;
+        let labels =
+            labels.ok_or_else(|| format!("regression_labels: expected {} numbers, one for each id", ids.len()))?;
         let texts = match objects.get(dict, "raw_text") {
             None => None,
             Some(id) => Some(objects.texts(id).map_err(|reason| format!("raw_text: {reason}"))?),
