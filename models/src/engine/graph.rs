@@ -110,11 +110,10 @@ impl PreparedGraph {
 /// # Errors
 /// [`ModelError::Io`]; [`ModelError::Format`] for a file that is too large or no graph.
 pub(crate) fn read(path: &Path) -> Result<pb::ModelProto> {
-    let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
-    if size > GRAPH_BYTES_LIMIT {
-        return Err(damaged(path, format!("{size} bytes, expected at most {GRAPH_BYTES_LIMIT}")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
+    let bytes = mien_capture::regular::read(path, GRAPH_BYTES_LIMIT).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::FileTooLarge => damaged(path, e.to_string()),
+        _ => ModelError::io(path, "read", e),
+    })?;
     pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))
 }
 

@@ -26,7 +26,9 @@ mod states;
 mod text;
 
 pub use device::{GPU_BACKENDS, GpuDevice, gpu_devices};
-pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary};
+pub use gguf::{
+    GgufHeader, GgufModel, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary, TensorInfo,
+};
 pub use gguf::{parameters, read_gguf, write_gguf, write_gguf_as};
 pub use landing::Landing;
 pub use model::{CancelHandle, Llama};

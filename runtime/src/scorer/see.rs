@@ -19,6 +19,8 @@ use crate::{Result, RuntimeError};
 const AHEAD: usize = 2;
 /// Most faces of a clip that become rows at once: each needs memory of its own.
 const AT_ONCE: usize = 4;
+/// Largest face detector that is read; the one that is shipped takes 1.2 MB.
+const LARGEST_DETECTOR: u64 = 64 << 20;
 
 /// What an eye is made of. A detector belongs to the thread that makes it, so an eye is put together there.
 pub(crate) struct Optics {
@@ -34,7 +36,8 @@ impl Optics {
         let manifest = bundle.manifest();
         let open = || {
             let detector = bundle.path(Role::FaceDetector)?;
-            let detector = std::fs::read(&detector).map_err(|e| ModelError::io(detector, "read", e))?;
+            let detector = mien_capture::regular::read(&detector, LARGEST_DETECTOR)
+                .map_err(|e| ModelError::io(detector, "read", e))?;
             let manet = Manet::load(&bundle.path(Role::Manet)?, &manifest.manet)?;
             Ok(Self { detector, face: manifest.face, manet, threads })
         };

@@ -1,12 +1,14 @@
 //! The header of a GGUF file: metadata and tensor infos, with limits on everything (GGUF versions 2 and 3).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use mien_capture::regular;
+
 use super::element::element;
-use super::reader::Reader;
+use super::reader::{MAX_FILE_BYTES, Reader};
 use crate::tensor::foreign::{self, Foreign};
 use crate::{ModelError, Result};
 
@@ -51,6 +53,19 @@ pub enum MetaValue {
     },
 }
 
+impl MetaValue {
+    /// The value as a message can show it: a text or a list may be megabytes long.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::String(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
+            Self::Strings(list) => format!("a list of {} strings", list.len()),
+            Self::F32s(list) => format!("a list of {} numbers", list.len()),
+            Self::I32s(list) => format!("a list of {} numbers", list.len()),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 /// Where a tensor lies in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -81,6 +96,8 @@ pub struct GgufHeader {
     pub(super) tensors: Vec<TensorInfo>,
     /// Where the weights start in the file.
     pub(super) data_start: u64,
+    /// Keys in the order of the file, each with the bytes from its length to the end of its value.
+    pub(super) entries: Vec<(String, Range<u64>)>,
 }
 
 impl GgufHeader {
@@ -102,7 +119,7 @@ impl GgufHeader {
         }
         let tensor_count = count(&mut reader, "the number of tensors", MAX_TENSORS)?;
         let key_count = count(&mut reader, "the number of metadata keys", MAX_KEYS)?;
-        let metadata = read_metadata(&mut reader, key_count)?;
+        let (metadata, entries) = read_metadata(&mut reader, key_count)?;
         let alignment = alignment(&reader, &metadata)?;
         let tensors = read_tensors(&mut reader, tensor_count, alignment)?;
         let data_start = reader.position().next_multiple_of(alignment);
@@ -114,7 +131,7 @@ impl GgufHeader {
                 reader.file_len()
             )));
         }
-        Ok(Self { path: path.into(), metadata, tensors, data_start })
+        Ok(Self { path: path.into(), metadata, tensors, data_start, entries })
     }
 
     /// The file.
@@ -167,7 +184,7 @@ impl GgufHeader {
 fn foreign(reader: &Reader, path: &Path, magic: [u8; 4]) -> ModelError {
     let mut start = Vec::new();
     // What cannot be read now was readable a moment ago; the magic number alone is told then.
-    let _ = File::open(path).and_then(|file| file.take(FOREIGN_BYTES).read_to_end(&mut start));
+    let _ = regular::open(path, MAX_FILE_BYTES).and_then(|(file, _)| file.take(FOREIGN_BYTES).read_to_end(&mut start));
     let told = format!("it starts with {}, expected GGUF", magic.escape_ascii());
     match foreign::kind(&start) {
         None => reader.malformed(told),
@@ -188,17 +205,23 @@ fn count(reader: &mut Reader, what: &str, limit: u64) -> Result<u64> {
     Ok(n)
 }
 
-fn read_metadata(reader: &mut Reader, keys: u64) -> Result<BTreeMap<String, MetaValue>> {
+/// Values by key.
+pub(super) type Metadata = BTreeMap<String, MetaValue>;
+
+fn read_metadata(reader: &mut Reader, keys: u64) -> Result<(Metadata, Vec<(String, Range<u64>)>)> {
     let mut metadata = BTreeMap::new();
+    let mut entries = Vec::new();
     for _ in 0..keys {
+        let start = reader.position();
         let key = reader.name(MAX_KEY_BYTES, "a metadata key")?;
         let value = read_value(reader, &key)?;
         if metadata.contains_key(&key) {
             return Err(reader.malformed(format!("metadata key {key} appears twice")));
         }
+        entries.push((key.clone(), start..reader.position()));
         metadata.insert(key, value);
     }
-    Ok(metadata)
+    Ok((metadata, entries))
 }
 
 fn read_value(reader: &mut Reader, key: &str) -> Result<MetaValue> {
@@ -253,13 +276,26 @@ fn words<T>(bytes: &[u8], convert: impl Fn([u8; 4]) -> T) -> Vec<T> {
     bytes.as_chunks::<4>().0.iter().map(|word| convert(*word)).collect()
 }
 
+/// The key of the padding unit.
+const ALIGNMENT_KEY: &str = "general.alignment";
+
+/// Padding unit of tensors where it was checked.
+pub(super) fn padding_unit(metadata: &Metadata) -> u64 {
+    match metadata.get(ALIGNMENT_KEY) {
+        Some(MetaValue::U32(n)) => u64::from((*n).max(1)),
+        _ => 32,
+    }
+}
+
 /// Padding unit of tensors. llama.cpp takes any power of two; below 32 its memory map would give unaligned weights.
-fn alignment(reader: &Reader, metadata: &BTreeMap<String, MetaValue>) -> Result<u64> {
-    match metadata.get("general.alignment") {
-        None => Ok(32),
-        Some(MetaValue::U32(n)) if n.is_power_of_two() && (32..=65_536).contains(n) => Ok(u64::from(*n)),
-        Some(other) => Err(reader
-            .malformed(format!("general.alignment is {other:?}, expected a power of two between 32 and 65536 as U32"))),
+fn alignment(reader: &Reader, metadata: &Metadata) -> Result<u64> {
+    match metadata.get(ALIGNMENT_KEY) {
+        None => Ok(padding_unit(metadata)),
+        Some(MetaValue::U32(n)) if n.is_power_of_two() && (32..=65_536).contains(n) => Ok(padding_unit(metadata)),
+        Some(other) => Err(reader.malformed(format!(
+            "general.alignment is {}, expected a power of two between 32 and 65536 as U32",
+            other.brief()
+        ))),
     }
 }
 

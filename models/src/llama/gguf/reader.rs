@@ -1,13 +1,17 @@
 //! Bounded little-endian reads: no length in a file is believed before it is held against the bytes that are left.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+use mien_capture::regular;
 
 use crate::{ModelError, Result};
 
 /// Largest header that is read. Vicuna's takes 0.7 MB, vocabularies of 256,000 tokens with merges about 16 MB.
 const MAX_HEADER_BYTES: u64 = 128 << 20;
+/// Largest file; the largest llamas take some hundred gigabytes in floats.
+pub(super) const MAX_FILE_BYTES: u64 = 4 << 40;
 
 /// A file read from front to back within its length.
 pub(super) struct Reader {
@@ -19,18 +23,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        // Asked before opening: opening a pipe would wait for a writer for ever.
-        let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
-        if !metadata.is_file() {
-            return Err(ModelError::Format {
+        let (file, len) = regular::open(path, MAX_FILE_BYTES).map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput | ErrorKind::FileTooLarge => ModelError::Format {
                 path: path.into(),
                 format: "GGUF",
-                reason: "it is not a regular file".into(),
+                reason: e.to_string(),
                 fix: "give the path of a .gguf file",
-            });
-        }
-        let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
-        let len = metadata.len();
+            },
+            _ => ModelError::io(path, "read", e),
+        })?;
         Ok(Self { file: BufReader::new(file), path: path.into(), position: 0, len })
     }
 

@@ -1,12 +1,13 @@
 //! Whether the weights of a GGUF file are numbers.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
+use mien_capture::regular;
 
 use super::element::{BF16, F16, F32};
 use super::header::GgufHeader;
+use super::reader::MAX_FILE_BYTES;
 use crate::{ModelError, Result};
 
 /// A multiple of every element's width.
@@ -23,7 +24,7 @@ impl GgufHeader {
     /// NotFinite with tensor and index, Io.
     pub fn check_weights(&self) -> Result<bool> {
         let io = |e| ModelError::io(&self.path, "read", e);
-        let mut file = File::open(&self.path).map_err(io)?;
+        let (mut file, _) = regular::open(&self.path, MAX_FILE_BYTES).map_err(io)?;
         let mut chunk = Vec::new();
         let mut all = true;
         for tensor in &self.tensors {
