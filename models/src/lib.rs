@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod face;
 pub mod fusion;
+mod held_file;
 pub mod llama;
 pub mod manet;
 pub mod memory;
@@ -21,5 +22,8 @@ pub mod onnx;
 pub mod projector;
 pub mod tensor;
 pub mod wavlm;
+mod work_folder;
 
 pub use error::{ModelError, Result};
+pub use held_file::{HeldFile, HeldReader};
+pub use work_folder::WorkFolder;
