@@ -7,6 +7,7 @@
 //! hidden states; [`face`] finds and crops faces; [`bundle`] is the folder a device installs; [`memory`] is what the machine
 //! leaves for all of it.
 
+mod arenas;
 pub mod bundle;
 pub mod checkpoint;
 pub mod engine;
@@ -24,6 +25,7 @@ pub mod tensor;
 pub mod wavlm;
 mod work_folder;
 
+pub use arenas::limit_arenas;
 pub use error::{ModelError, Result};
 pub use held_file::{HeldFile, HeldReader};
 pub use work_folder::WorkFolder;

@@ -5,11 +5,24 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 /// Addresses that are kept for what is no network, and for networks while they are loaded.
-const RESERVE: u64 = 64 << 20;
-/// Addresses that the C library's allocator takes for a thread of its own.
-const ARENA: u64 = 64 << 20;
+const RESERVE: u64 = 96 << 20;
+/// Threads on each core: those of the matrix products, and those of the language model.
+const THREADS_OF_EACH: u64 = 2;
 /// A thread's stack where nobody sets another one.
 const USUAL_STACK: u64 = 8 << 20;
+
+/// A limit of a process, as /proc tells it.
+struct Limit {
+    name: &'static str,
+    /// How much of it is used.
+    used: &'static str,
+    by: &'static str,
+}
+
+const LIMITS: [Limit; 2] = [
+    Limit { name: "Max address space", used: "VmSize:", by: "limit of addresses, ulimit -v" },
+    Limit { name: "Max data size", used: "VmData:", by: "limit of data, ulimit -d" },
+];
 
 /// Memory that can be allocated without swapping and without being killed for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,28 +56,28 @@ fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
 }
 
+/// Whether this process has a limit on its addresses or data.
+pub(crate) fn is_limited() -> bool {
+    let limits = read_to_string("/proc/self/limits").unwrap_or_default();
+    LIMITS.iter().any(|limit| field(&limits, limit.name).is_some())
+}
+
 /// What the limits of this process leave, of its addresses and of its data: an allocation beyond one fails, which ends a
-/// program. Threads that are still to be started take stacks and arenas of the allocator, and networks more addresses than
-/// they fill, so as much as that is not for them.
+/// program. Threads that are still to be started take stacks, and networks more addresses than they fill, so as much as that
+/// is not for them.
 fn own_limits(root: &Path) -> Vec<Available> {
     let text = |name: &str| read_to_string(root.join("proc/self").join(name)).unwrap_or_default();
     let (limits, status) = (text("limits"), text("status"));
-    // "unlimited" is no number.
-    let limit = |key: &str| field(&limits, key);
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
-    let stack = limit("Max stack size").unwrap_or(USUAL_STACK).max(USUAL_STACK);
-    let reserve = |each: u64| RESERVE.saturating_add(threads.saturating_mul(stack.saturating_add(each)));
-    [
-        ("Max address space", "VmSize:", reserve(ARENA), "limit of addresses, ulimit -v"),
-        ("Max data size", "VmData:", reserve(0), "limit of data, ulimit -d"),
-    ]
-    .into_iter()
-    .filter_map(|(name, used, reserve, by)| {
-        let bytes = limit(name)?;
-        let used = field(&status, used).unwrap_or(0).saturating_mul(1024);
-        Some(Available { bytes: bytes.saturating_sub(used).saturating_sub(reserve), by: by.into() })
-    })
-    .collect()
+    // "unlimited" is no number.
+    let stack = field(&limits, "Max stack size").unwrap_or(USUAL_STACK).max(USUAL_STACK);
+    let reserve = RESERVE.saturating_add(threads.saturating_mul(THREADS_OF_EACH).saturating_mul(stack));
+    let left = |limit: &Limit| {
+        let bytes = field(&limits, limit.name)?;
+        let used = field(&status, limit.used).unwrap_or(0).saturating_mul(1024);
+        Some(Available { bytes: bytes.saturating_sub(used).saturating_sub(reserve), by: limit.by.into() })
+    };
+    LIMITS.iter().filter_map(left).collect()
 }
 
 /// What each control group that holds this process leaves; both versions of the interface.
