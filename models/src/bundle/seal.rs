@@ -20,19 +20,17 @@ const END: &str = "\"\n";
 /// Digits of a digest.
 const DIGITS: usize = 64;
 
-/// A manifest's text with its digest in front of it; a first line that is one already is replaced.
+/// A manifest's text with its digest in front of it; lines before the first table that are a digest already are left out.
 ///
 /// Whoever changes a manifest by hand must do this, as `mien bundle seal` does.
 #[must_use]
 pub fn seal(text: &str) -> String {
-    let body = match text.split_once('\n') {
-        Some((line, rest))
-            if line.trim_start().strip_prefix("digest").is_some_and(|l| l.trim_start().starts_with('=')) =>
-        {
-            rest
-        }
-        _ => text,
-    };
+    let tables = text.find("\n[").map_or(text.len(), |at| at + 1);
+    let (keys, tables) = text.split_at(tables);
+    let is_digest =
+        |line: &&str| line.trim_start().strip_prefix("digest").is_some_and(|rest| rest.trim_start().starts_with('='));
+    let keys: String = keys.split_inclusive('\n').filter(|line| !is_digest(line)).collect();
+    let body = keys + tables;
     format!("{START}{}{END}{body}", Sha256::of(body.as_bytes()))
 }
 
@@ -106,6 +104,10 @@ mod tests {
         // Done twice it is as done once.
         assert_eq!(seal(&text), text);
         assert_eq!(seal(&format!("digest = \"no digits\"\n{body}")), text);
+        assert_eq!(seal(&format!("# ours\n{text}")), seal(&format!("# ours\n{body}")));
+        // What a table has under that name is its own.
+        let table = format!("{body}[x]\ndigest = 1\n");
+        assert!(seal(&table).ends_with(&table));
         assert!(opened(body).unwrap_err().contains("mien bundle seal"));
         assert!(opened("").is_err() && opened(&text[..40]).is_err());
         for at in 0..text.len() {

@@ -312,8 +312,8 @@ fn nothing_may_stand_behind_the_end_or_between_entries() {
     for bad in [
         more(b"x"),
         more(&[0]),
-        more(&[0; 512]),
-        more(&[0; 1024]),
+        more(&vec![0; filled - whole.len() - 1]),
+        more(&vec![0; filled - whole.len() + 512]),
         more(&vec![0; filled - whole.len() + 10_240]),
         more(&whole),
         more(list[0].header.as_bytes()),
