@@ -7,12 +7,14 @@
 //! hidden states; [`face`] finds and crops faces; [`bundle`] is the folder a device installs; [`memory`] is what the machine
 //! leaves for all of it.
 
+mod arenas;
 pub mod bundle;
 pub mod checkpoint;
 pub mod engine;
 pub mod error;
 pub mod face;
 pub mod fusion;
+mod held_file;
 pub mod llama;
 pub mod manet;
 pub mod memory;
@@ -21,5 +23,9 @@ pub mod onnx;
 pub mod projector;
 pub mod tensor;
 pub mod wavlm;
+mod work_folder;
 
+pub use arenas::limit_arenas;
 pub use error::{ModelError, Result};
+pub use held_file::{HeldFile, HeldReader};
+pub use work_folder::WorkFolder;

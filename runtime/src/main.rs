@@ -5,5 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before there are threads.
+    mien_models::limit_arenas();
     cli::run()
 }

@@ -15,8 +15,8 @@ impl Ear {
     pub(super) fn open(bundle: &Bundle) -> Result<Self> {
         let manifest = bundle.manifest();
         let session = bundle
-            .path(Role::Wavlm)
-            .and_then(|path| Wavlm::load(&path, &manifest.wavlm, manifest.method.audio_layer))
+            .graph(Role::Wavlm)
+            .and_then(|graph| Wavlm::load(graph, &manifest.wavlm, manifest.method.audio_layer))
             .and_then(|wavlm| wavlm.with_longest_seconds(manifest.audio.longest_utterance_s).session())
             .map_err(RuntimeError::Bundle)?;
         Ok(Self { session })

@@ -99,8 +99,8 @@ impl Networks {
         }
         let start = Instant::now();
         let fusion = bundle
-            .path(Role::Fusion)
-            .and_then(|path| Fusion::load(&path, &facts.manifest.fusion))
+            .graph(Role::Fusion)
+            .and_then(|graph| Fusion::load(graph, &facts.manifest.fusion))
             .map_err(RuntimeError::Bundle)?;
         timed("fusion", start);
         let fuser = Fuser { fusion };

@@ -55,7 +55,7 @@ impl Reader {
         };
         let n_ctx = settings.llm_context.min(llm.context_length);
         let open = || {
-            let path = bundle.path(Role::Llm)?;
+            let file = bundle.file(Role::Llm)?;
             let llama_settings = LlamaSettings {
                 n_threads: settings.llm_threads,
                 n_ctx,
@@ -64,13 +64,13 @@ impl Reader {
                 ..Default::default()
             };
             let requirement = LlamaRequirement { embedding_length: manifest.fusion.text, ..llm.requirement() };
-            let llama = Llama::load(&path, &requirement, &llama_settings)?;
+            let llama = Llama::load(file, &requirement, &llama_settings)?;
             let layers = llama.layers();
             Ok(Self {
                 text_layers: LayerSet::of(manifest.method.text_layers.iter().copied(), layers)?,
                 simulated_layers: LayerSet::of(manifest.method.simulated_layers.iter().copied(), layers)?,
                 llama,
-                projector: Projector::load(&bundle.path(Role::Projector)?, &manifest.projector)?,
+                projector: Projector::load(bundle.graph(Role::Projector)?, &manifest.projector)?,
                 manifest: manifest.clone(),
             })
         };

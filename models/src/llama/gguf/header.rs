@@ -5,12 +5,10 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use mien_capture::regular;
-
 use super::element::element;
-use super::reader::{MAX_FILE_BYTES, Reader};
+use super::reader::Reader;
 use crate::tensor::foreign::{self, Foreign};
-use crate::{ModelError, Result};
+use crate::{HeldFile, ModelError, Result};
 
 /// Most metadata keys that are read; published models have some thirty.
 const MAX_KEYS: u64 = 4096;
@@ -91,6 +89,7 @@ impl TensorInfo {
 /// Metadata and tensor infos of a GGUF file whose sizes agree with the file's length.
 #[derive(Clone, Debug)]
 pub struct GgufHeader {
+    pub(super) file: HeldFile,
     pub(super) path: PathBuf,
     pub(super) metadata: BTreeMap<String, MetaValue>,
     pub(super) tensors: Vec<TensorInfo>,
@@ -108,10 +107,28 @@ impl GgufHeader {
     /// short, lengths beyond the file or beyond sane limits, repeated keys or names, tensors that do not follow each
     /// other.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut reader = Reader::open(path)?;
+        let file = HeldFile::open(path).map_err(|e| match e {
+            ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidInput => ModelError::Format {
+                path: path.into(),
+                format: "GGUF",
+                reason: "it is not a regular file".into(),
+                fix: "give the path of a .gguf file",
+            },
+            other => other,
+        })?;
+        Self::of(&file)
+    }
+
+    /// As [`GgufHeader::read`], of an open file; the weights are checked in the same one.
+    ///
+    /// # Errors
+    /// As [`GgufHeader::read`].
+    pub fn of(file: &HeldFile) -> Result<Self> {
+        let path = file.path();
+        let mut reader = Reader::new(file);
         let magic = reader.array::<4>("the magic number")?;
         if &magic != b"GGUF" {
-            return Err(foreign(&reader, path, magic));
+            return Err(foreign(&reader, file, magic));
         }
         let version = reader.u32("the version")?;
         if !(2..=3).contains(&version) {
@@ -131,7 +148,12 @@ impl GgufHeader {
                 reader.file_len()
             )));
         }
-        Ok(Self { path: path.into(), metadata, tensors, data_start, entries })
+        Ok(Self { file: file.clone(), path: path.into(), metadata, tensors, data_start, entries })
+    }
+
+    /// The open file.
+    pub(in crate::llama) fn file(&self) -> &HeldFile {
+        &self.file
     }
 
     /// The file.
@@ -181,15 +203,15 @@ impl GgufHeader {
 }
 
 /// A refusal of a file that begins with something else.
-fn foreign(reader: &Reader, path: &Path, magic: [u8; 4]) -> ModelError {
+fn foreign(reader: &Reader, file: &HeldFile, magic: [u8; 4]) -> ModelError {
     let mut start = Vec::new();
     // What cannot be read now was readable a moment ago; the magic number alone is told then.
-    let _ = regular::open(path, MAX_FILE_BYTES).and_then(|(file, _)| file.take(FOREIGN_BYTES).read_to_end(&mut start));
+    let _ = file.reader().take(FOREIGN_BYTES).read_to_end(&mut start);
     let told = format!("it starts with {}, expected GGUF", magic.escape_ascii());
     match foreign::kind(&start) {
         None => reader.malformed(told),
         Some(Foreign { reason, .. }) => ModelError::Format {
-            path: path.into(),
+            path: file.path().into(),
             format: "GGUF",
             reason: format!("{told}: {reason}"),
             fix: "give the path of a .gguf file, downloaded whole",

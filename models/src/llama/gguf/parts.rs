@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use mien_capture::regular;
-
 use super::header::{GgufHeader, MetaValue, TensorInfo, padding_unit};
-use super::reader::MAX_FILE_BYTES;
 use crate::new_file::NewFile;
-use crate::{ModelError, Result};
+use crate::{HeldFile, ModelError, Result};
 
 /// What the keys of parts begin with.
 const PREFIX: &str = "split.";
@@ -165,15 +162,8 @@ impl GgufModel {
     }
 
     /// Bytes of all files.
-    ///
-    /// # Errors
-    /// Io.
-    pub fn bytes(&self) -> Result<u64> {
-        let length = |part: &GgufHeader| {
-            let path = part.path();
-            std::fs::metadata(path).map(|m| m.len()).map_err(|e| ModelError::io(path, "look at", e))
-        };
-        self.parts.iter().try_fold(0u64, |sum, part| Ok(sum.saturating_add(length(part)?)))
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.file().len()))
     }
 
     /// Writes the model as one file, as `llama-gguf-split --merge` does: metadata bit by bit without the keys of parts, tensors in the order
@@ -192,7 +182,7 @@ impl GgufModel {
         header.extend((self.whole.metadata.len() as u64).to_le_bytes());
         if let Some(first) = self.parts.first() {
             for (_, bytes) in first.entries.iter().filter(|(key, _)| !key.starts_with(PREFIX)) {
-                copy(first.path(), bytes.start, bytes.end - bytes.start, &mut header)?;
+                copy(first.file(), bytes.start, bytes.end - bytes.start, &mut header)?;
             }
         }
         let mut offset = 0u64;
@@ -210,7 +200,7 @@ impl GgufModel {
         file.write_all(&header).map_err(failed)?;
         for part in &self.parts {
             for tensor in part.tensors() {
-                copy(part.path(), part.data_start + tensor.offset, tensor.bytes, &mut file)?;
+                copy(part.file(), part.data_start + tensor.offset, tensor.bytes, &mut file)?;
                 let padding = tensor.bytes.next_multiple_of(unit) - tensor.bytes;
                 file.write_all(&vec![0; padding as usize]).map_err(failed)?;
             }
@@ -219,12 +209,12 @@ impl GgufModel {
     }
 }
 
-/// Copies `length` bytes of the file at `path` from `start` on.
-fn copy(path: &Path, start: u64, length: u64, out: &mut impl Write) -> Result<()> {
-    let failed = |e| ModelError::io(path, "copy", e);
-    let (mut file, _) = regular::open(path, MAX_FILE_BYTES).map_err(failed)?;
-    file.seek(SeekFrom::Start(start)).map_err(failed)?;
-    let copied = std::io::copy(&mut std::io::Read::take(file, length), out).map_err(failed)?;
+/// Copies `length` bytes of `file` from `start` on.
+fn copy(file: &HeldFile, start: u64, length: u64, out: &mut impl Write) -> Result<()> {
+    let failed = |e| file.fault("copy", e);
+    let mut reader = file.reader();
+    reader.seek(SeekFrom::Start(start)).map_err(failed)?;
+    let copied = std::io::copy(&mut std::io::Read::take(reader, length), out).map_err(failed)?;
     if copied == length { Ok(()) } else { Err(failed(std::io::ErrorKind::UnexpectedEof.into())) }
 }
 

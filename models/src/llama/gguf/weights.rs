@@ -3,11 +3,9 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
-use mien_capture::regular;
 
 use super::element::{BF16, F16, F32};
 use super::header::GgufHeader;
-use super::reader::MAX_FILE_BYTES;
 use crate::{ModelError, Result};
 
 /// A multiple of every element's width.
@@ -21,10 +19,10 @@ impl GgufHeader {
     /// of quantised types are left to llama.cpp's own check.
     ///
     /// # Errors
-    /// NotFinite with tensor and index, Io.
+    /// NotFinite with tensor and index, Io, Changed.
     pub fn check_weights(&self) -> Result<bool> {
-        let io = |e| ModelError::io(&self.path, "read", e);
-        let (mut file, _) = regular::open(&self.path, MAX_FILE_BYTES).map_err(io)?;
+        let io = |e| self.file.fault("read", e);
+        let mut file = self.file.reader();
         let mut chunk = Vec::new();
         let mut all = true;
         for tensor in &self.tensors {
