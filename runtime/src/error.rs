@@ -96,6 +96,20 @@ pub enum RuntimeError {
         #[source]
         source: std::io::Error,
     },
+    /// The sound server would be one over the network, which nothing allows.
+    #[error("sound server {server} (named by {origin}) is reached over the network, and nothing that is heard leaves this machine; unset it, or set engine.allow_remote_sound_server = true")]
+    RemoteSoundServer {
+        /// The server as it is named.
+        server: String,
+        /// What names it: a variable of the environment, or a key of a file.
+        origin: String,
+    },
+    /// The filter that forbids internet sockets cannot be installed.
+    #[error("the filter that forbids internet sockets cannot be installed: {reason}; set engine.socket_filter = false to go without it")]
+    SocketFilter {
+        /// The system's own reason.
+        reason: String,
+    },
     /// A recording of a live session cannot be written or replayed.
     #[error("recording {}: {reason}", path.display())]
     Recording {
@@ -113,11 +127,11 @@ impl RuntimeError {
             Self::Request { .. } => 2,
             Self::Clip(error) if matches!(error.kind(), ErrorKind::Device | ErrorKind::Restart) => 4,
             Self::Gpu(_) => 4,
-            Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } => 3,
+            Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } | Self::RemoteSoundServer { .. } => 3,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
             // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
             Self::Bundle(_) | Self::Stage { source: ModelError::NotFinite { .. }, .. } => 5,
-            Self::Memory { .. } | Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } => 1,
+            Self::Memory { .. } | Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } | Self::SocketFilter { .. } => 1,
         }
     }
 
@@ -131,6 +145,8 @@ impl RuntimeError {
             Self::Config { .. } => "config",
             Self::Control { .. } => "control",
             Self::Thread { .. } => "thread",
+            Self::RemoteSoundServer { .. } => "sound_server",
+            Self::SocketFilter { .. } => "socket_filter",
             Self::Recording { .. } => "recording",
             Self::Transcript { .. } => "transcript",
             Self::Unscorable { .. } => "unscorable",

@@ -11,6 +11,7 @@ pub mod default_bundle;
 pub mod doctor;
 pub mod error;
 pub mod live;
+pub mod offline;
 pub mod mode;
 pub mod pocket;
 pub mod record;

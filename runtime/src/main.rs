@@ -7,5 +7,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // Before there are threads.
     mien_models::limit_arenas();
+    // The first thing of all: see there. Without it a stream that hangs is abandoned, so its failing ends nothing.
+    let _ = mien_capture::device::sound_server::prepare();
     cli::run()
 }

@@ -15,6 +15,7 @@ use mien_runtime::live::session::Live;
 use mien_runtime::live::signals::SignalWatch;
 use mien_runtime::live::tape::Tape;
 use mien_runtime::live::view::LiveView;
+use mien_runtime::offline;
 use mien_runtime::record::{LlmOutcome, Record};
 use mien_runtime::recording::writer::TapeWriter;
 use mien_runtime::rung::RungSetting;
@@ -85,6 +86,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         // Sooner than networks are loaded and devices opened.
         tui::check()?;
     }
+    offline::check_sound_server(&config)?;
+    // Before any thread that could want a socket; it holds for all of them.
+    offline::forbid_internet(&config)?;
     let tape = args.record.as_deref().map(|folder| Arc::new(Tape::new(folder)));
     let writer = tape.clone().map(TapeWriter::start).transpose()?;
     let live = Arc::new(Live::start(&config, tape)?);
@@ -124,6 +128,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     pulse.end();
     drop(notifier);
     drop(tui);
+    let exhausted = live.exhausted();
     live.stop(|output| {
         if result.is_ok() {
             result = shown(output);
@@ -133,7 +138,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(writer) = writer {
         writer.finish();
     }
-    result
+    match exhausted {
+        Some(error) => Err(error.into()),
+        None => result,
+    }
 }
 
 /// One line of state for the service manager.
@@ -144,6 +152,9 @@ fn status(view: &LiveView) -> String {
         format!("camera {}", name(&view.camera.state)),
         format!("{} utterances scored", view.first_ms.count),
     ];
+    for (kind, device) in [("microphone", &view.microphone), ("camera", &view.camera)] {
+        parts.extend(device.stuck.as_ref().map(|why| format!("watchdog not served: {kind} {}: {why}", device.device)));
+    }
     parts.extend(view.muted.then(|| "MUTED".into()));
     parts.extend(view.recording.as_ref().map(|folder| format!("RECORDING into {}", folder.display())));
     parts.join(", ")
@@ -207,7 +218,8 @@ fn event_line(event: &Event) -> String {
             format!("MUTED, devices closed within {closing_ms:.0} ms")
         }
         What::Mute { muted: true, closed: false, .. } => {
-            "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away".into()
+            "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away, what it holds cannot be zeroed"
+                .into()
         }
         What::Mute { muted: false, .. } => "no longer muted".into(),
         What::Bundle { bundle, rung, refused: None } => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mien_capture::SessionClock;
+use mien_capture::{CaptureError, SessionClock};
 use mien_capture::device::{
     DeviceKind, DeviceState, PictureDevice, RawPicture, SoundCounters, SoundDevice, sound_ring,
 };
@@ -201,9 +201,21 @@ impl Live {
         &self.pulses
     }
 
-    /// Whether somebody asked for the end.
+    /// Whether somebody asked for the end, or a device needs it.
     pub fn stop_asked(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.exhausted().is_some()
+    }
+
+    /// The device that only another process can have, if there is one: the session is to end with this error.
+    pub fn exhausted(&self) -> Option<RuntimeError> {
+        let (kind, status) = self.wiring.supervisor.get()?.exhausted()?;
+        Some(RuntimeError::Clip(CaptureError::Device {
+            kind,
+            device: status.device,
+            action: "use it any longer",
+            reason: status.exhausted?,
+            remedy: "start the program anew, which a service does by itself (Restart=on-failure)",
+        }))
     }
 
     /// What every output must say with the bundle in use.
@@ -404,6 +416,8 @@ fn supervise(
     let looked = Arc::clone(wiring);
     let told = AtomicBool::new(false);
     Supervisor::start(SupervisorSetup {
+        hung_device: Duration::from_secs_f64(config.engine.hung_device_s),
+        pulses: Some(pulses.clone()),
         microphone: microphone.map(|device| MicrophoneSetup { device, lender, limits: config.microphone.limits() }),
         camera: camera.zip(sink).map(|(device, sink)| CameraSetup { device, sink, limits: config.camera.limits() }),
         on_change: Box::new(on_change),

@@ -8,13 +8,18 @@
 mod child;
 #[path = "../dry/mod.rs"]
 mod dry;
+mod channels;
 mod faults;
+mod hung;
 mod microphone;
 mod mute;
 mod offline;
+mod pipewire;
 mod pulse;
 mod recording;
 mod reload;
+mod remote;
+mod restarts;
 mod rungs;
 mod session;
 mod sleeper;

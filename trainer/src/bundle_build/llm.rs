@@ -64,7 +64,7 @@ impl Llm {
             Some(MetaValue::String(name)) => Some(name.chars().take(80).collect()),
             _ => None,
         };
-        let bytes = model.bytes()?;
+        let bytes = model.bytes();
         let tensors = header.tensors().len();
         Ok(Self {
             path: path.into(),
