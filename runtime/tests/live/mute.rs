@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::session::Session;
 use crate::speech::{as_device, portrait, two_voices};
 
-fn ask(socket: &Path, command: &str) -> Value {
+pub(crate) fn ask(socket: &Path, command: &str) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
     writeln!(stream, "{command}").unwrap();
     let mut answer = String::new();

@@ -1,0 +1,123 @@
+//! One client of the control socket; nobody waits for it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::live::command::Command;
+
+/// Longest command in bytes.
+const LINE: usize = 256;
+/// How long a client may take for its command.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A connection, and what came on it so far.
+#[derive(Clone)]
+pub(super) struct Client {
+    stream: Arc<UnixStream>,
+    /// Whether it waits for an answer; until then nothing more is taken from it.
+    waits: Arc<AtomicBool>,
+    came: Vec<u8>,
+    /// Since when a command is waited for.
+    since: Instant,
+    heard: bool,
+}
+
+/// What a client says.
+pub(super) enum Line {
+    /// Nothing yet.
+    None,
+    /// A command.
+    Command(Command),
+    /// Something that is none, and why.
+    Unknown(String),
+    /// It went, or is to go: too slow, or too long a line.
+    Gone,
+}
+
+impl Client {
+    /// A client that has said nothing yet.
+    pub(super) fn new(stream: UnixStream) -> Self {
+        let _ = stream.set_nonblocking(true);
+        Self { stream: Arc::new(stream), waits: Arc::default(), came: Vec::new(), since: Instant::now(), heard: false }
+    }
+
+    /// Whether it waits for an answer.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
+    }
+
+    /// Whether a line of it is here and can be taken.
+    pub(super) fn has_line(&self) -> bool {
+        !self.waits() && self.came.contains(&b'\n')
+    }
+
+    /// Since when a command of it is waited for.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Whether it may be sent away for another one: it was listened to, and nothing is done for it.
+    pub(super) fn may_go(&self) -> bool {
+        self.heard && !self.waits()
+    }
+
+    /// The next line, if it is here.
+    pub(super) fn line(&mut self) -> Line {
+        if self.waits() {
+            self.since = Instant::now();
+            return Line::None;
+        }
+        self.heard = true;
+        if !self.has_line() {
+            let mut bytes = [0; LINE];
+            match (&*self.stream).read(&mut bytes) {
+                Ok(0) => return Line::Gone,
+                Ok(count) => self.came.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => return Line::Gone,
+            }
+        }
+        let Some(end) = self.came.iter().position(|byte| *byte == b'\n') else {
+            let over = self.came.len() > LINE || self.since.elapsed() > PATIENCE;
+            return if over { Line::Gone } else { Line::None };
+        };
+        let line: Vec<u8> = self.came.drain(..=end).collect();
+        self.since = Instant::now();
+        if end > LINE {
+            return Line::Gone;
+        }
+        match String::from_utf8_lossy(&line).trim().parse() {
+            Ok(command) => {
+                self.waits.store(true, Ordering::Release);
+                Line::Command(command)
+            }
+            Err(reason) => Line::Unknown(reason),
+        }
+    }
+
+    /// Sends an answer; one who does not take it is cut off.
+    pub(super) fn answer(&self, answer: &Value) {
+        let line = format!("{answer}\n");
+        if (&*self.stream).write_all(line.as_bytes()).is_err() {
+            let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        }
+        self.waits.store(false, Ordering::Release);
+    }
+
+    /// Says that there is no place.
+    pub(super) fn send_away(self) {
+        self.answer(&json!({ "error": "too many clients; try again" }));
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
