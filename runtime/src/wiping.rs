@@ -86,3 +86,29 @@ unsafe impl GlobalAlloc for WipingAllocator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn blocks_keep_their_content_until_they_are_wiped() {
+        wipe_on_free();
+        let layout = Layout::from_size_align(64, 16).unwrap();
+        // SAFETY: one block, of sizes that fit its layout, given back once.
+        unsafe {
+            let block = WipingAllocator.alloc(layout);
+            block.write_bytes(7, 64);
+            let block = WipingAllocator.realloc(block, layout, 4_096);
+            assert_eq!(std::slice::from_raw_parts(block, 64), [7; 64]);
+            let layout = Layout::from_size_align(4_096, 16).unwrap();
+            let block = WipingAllocator.realloc(block, layout, 32);
+            assert_eq!(std::slice::from_raw_parts(block, 32), [7; 32]);
+            WipingAllocator::wipe(block, 32);
+            assert_eq!(std::slice::from_raw_parts(block, 32), [0; 32]);
+            WipingAllocator.dealloc(block, Layout::from_size_align(32, 16).unwrap());
+        }
+    }
+}

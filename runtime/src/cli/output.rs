@@ -86,9 +86,14 @@ pub(crate) fn readers() -> Value {
     WRITERS.get().map_or(Value::Null, |w| json!({ "stdout": told(&w.stdout), "stderr": told(&w.stderr) }))
 }
 
-/// Waits for the readers to take what is queued, as long as they take anything; `beat` is called all the while.
+/// Waits for the readers to take what is queued, as long as they take anything; `beat` is called all the while. Once is enough: a
+/// reader who was not waited for any longer is not waited for again.
 pub(crate) fn finish(beat: &dyn Fn()) {
+    static FINISHED: AtomicBool = AtomicBool::new(false);
     let Some(Writers { stdout, stderr }) = WRITERS.get() else { return };
+    if FINISHED.swap(true, Ordering::Relaxed) {
+        return;
+    }
     if !READER_GONE.load(Ordering::Relaxed) {
         let left = stdout.finish(PATIENCE, LONGEST, beat) as u64 + stdout.counts().1;
         if left > 0 {

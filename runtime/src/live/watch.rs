@@ -21,7 +21,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// A turn of the watch itself that took so long means that the whole machine slept, or the process was stopped.
 const SLEPT: Duration = Duration::from_secs(2);
 /// How long the ending may make no progress.
-const ENDING: Duration = Duration::from_millis(600);
+const ENDING: Duration = Duration::from_millis(450);
 
 /// A thread that broke or stood still, so that the session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,13 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        // Nobody watches the watch: it is not waited for without end.
+        let deadline = Instant::now() + 3 * TURN;
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }

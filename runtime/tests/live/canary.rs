@@ -162,7 +162,8 @@ fn nothing_of_a_sound_server_is_in_memory_after_a_mute() {
     let folder = tempfile::tempdir().unwrap();
     let wav = voices(folder.path());
     let server = PulseServer::start();
-    let (mut session, socket) = start(folder.path(), "[camera]\nenabled = false\n", &server.env());
+    let (mut session, socket) =
+        start(folder.path(), "[microphone]\nrate_hz = 16000\n[camera]\nenabled = false\n", &server.env());
     session.state("microphone", "running");
     for round in 1..=2 {
         let mut playing = server.play(&wav);

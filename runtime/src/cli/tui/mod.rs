@@ -86,6 +86,10 @@ impl Tui {
                 match request {
                     Request::Redraw => anew.store(true, Ordering::Relaxed),
                     Request::Do(command) => messages::answer(&commanded(command)),
+                    Request::Gone => {
+                        let _ = deaf.set("the terminal is gone".into());
+                        drop(commanded(Command::Stop));
+                    }
                 }
                 true
             };

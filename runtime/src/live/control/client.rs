@@ -16,16 +16,24 @@ const LINE: usize = 256;
 /// How long a client may take for its command.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a client may say nothing before it may be sent away for another one.
+const GRACE: Duration = Duration::from_millis(20);
+
 /// A connection, and what came on it so far.
 #[derive(Clone)]
 pub(super) struct Client {
     stream: Arc<UnixStream>,
     /// Whether it waits for an answer; until then nothing more is taken from it.
     waits: Arc<AtomicBool>,
+    /// Whether that is the answer to a mute.
+    mutes: bool,
+    gone: Arc<AtomicBool>,
     came: Vec<u8>,
     /// Since when a command is waited for.
     since: Instant,
     heard: bool,
+    /// Whether an answer to it was under way when it was looked at last.
+    answering: bool,
 }
 
 /// What a client says.
@@ -44,7 +52,16 @@ impl Client {
     /// A client that has said nothing yet.
     pub(super) fn new(stream: UnixStream) -> Self {
         let _ = stream.set_nonblocking(true);
-        Self { stream: Arc::new(stream), waits: Arc::default(), came: Vec::new(), since: Instant::now(), heard: false }
+        Self {
+            stream: Arc::new(stream),
+            waits: Arc::default(),
+            mutes: false,
+            gone: Arc::default(),
+            came: Vec::new(),
+            since: Instant::now(),
+            heard: false,
+            answering: false,
+        }
     }
 
     /// Whether it waits for an answer.
@@ -62,16 +79,25 @@ impl Client {
         self.since
     }
 
-    /// Whether it may be sent away for another one: it was listened to, and nothing is done for it.
+    /// Whether it may be sent away for another one: it had its time to say something, and is muting nothing.
     pub(super) fn may_go(&self) -> bool {
-        self.heard && !self.waits()
+        if self.waits() { !self.mutes } else { self.heard && self.since.elapsed() > GRACE }
+    }
+
+    /// Whether it was sent away.
+    pub(super) fn gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// The next line, if it is here.
     pub(super) fn line(&mut self) -> Line {
         if self.waits() {
-            self.since = Instant::now();
+            self.answering = true;
             return Line::None;
+        }
+        if std::mem::take(&mut self.answering) {
+            // It was answered just now.
+            self.since = Instant::now();
         }
         self.heard = true;
         if !self.has_line() {
@@ -94,6 +120,7 @@ impl Client {
         }
         match String::from_utf8_lossy(&line).trim().parse() {
             Ok(command) => {
+                self.mutes = Command::mutes(command);
                 self.waits.store(true, Ordering::Release);
                 Line::Command(command)
             }
@@ -112,6 +139,7 @@ impl Client {
 
     /// Says that there is no place.
     pub(super) fn send_away(self) {
+        self.gone.store(true, Ordering::Release);
         self.answer(&json!({ "error": "too many clients; try again" }));
     }
 }

@@ -1,8 +1,8 @@
 //! Commands from other programs: a socket file, one line a command, one JSON object an answer.
 //!
 //! One thread takes all clients' bytes and waits for none of them; two do the commands: one those that close or open the devices,
-//! one all others. So a mute is done at once, whatever other clients do: idle ones give way to a new one, bytes in drops and lines
-//! without end are cut off, and who asks without end is answered in his turn. Only this user and root can connect at all.
+//! one all others. So a mute is done at once, whatever other clients do: idle ones, then those that wait for other answers, give way to a
+//! new one; bytes in drops and lines without end are cut off. Only this user and root can connect at all.
 
 mod client;
 mod place;
@@ -29,12 +29,14 @@ use crate::{Result, RuntimeError};
 use client::{Client, Line};
 use place::Place;
 
-/// Clients at once; for one more, the one that has been idle for the longest is sent away.
+/// Clients at once; for one more, another one is sent away.
 const CLIENTS: usize = 64;
 /// Clients that are let in before those inside are listened to again: each is heard before it can be sent away.
 const AT_ONCE: usize = 16;
 /// How often the listener looks whether it is to end.
 const TURN: Duration = Duration::from_millis(20);
+/// How soon it is looked for a place again where there is none.
+const CROWDED: Duration = Duration::from_millis(2);
 /// How long the end waits for a command under way.
 const ENDING: Duration = Duration::from_millis(200);
 
@@ -117,6 +119,10 @@ impl Drop for ControlSocket {
 fn answer(commands: &Commands, handler: &Handler, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let Some(Asked { command, client }) = commands.pop_wait(TURN) else { continue };
+        // A command that only tells something is of use to who still waits for it.
+        if client.gone() && command == Command::Status {
+            continue;
+        }
         let answer = catch_unwind(AssertUnwindSafe(|| handler(command))).unwrap_or_else(|panic| {
             let reason = message(&*panic);
             log::error!("{command:?} broke down: {reason}");
@@ -129,16 +135,24 @@ fn answer(commands: &Commands, handler: &Handler, ended: &AtomicBool) {
 /// Takes clients and their lines until the end.
 fn listen(listener: &UnixListener, mutes: &Commands, others: &Commands, ended: &AtomicBool, beat: &dyn Fn()) {
     let mut clients: Vec<Client> = Vec::new();
+    let mut at_the_door = None;
     while !ended.load(Ordering::Relaxed) {
         beat();
-        wait(listener, &clients);
+        wait(listener, &clients, at_the_door.is_some());
         for _ in 0..AT_ONCE {
-            match listener.accept() {
-                Ok((stream, _)) => admit(&mut clients, Client::new(stream)),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            let Some(client) = at_the_door.take().or_else(|| listener.accept().ok().map(|(s, _)| Client::new(s)))
+            else {
                 // Nobody waits, or there is no descriptor left: another turn may find one.
-                Err(_) => break,
+                break;
+            };
+            if clients.len() >= CLIENTS {
+                let Some(index) = least(&clients) else {
+                    at_the_door = Some(client);
+                    break;
+                };
+                clients.swap_remove(index).send_away();
             }
+            clients.push(client);
         }
         clients.retain_mut(|client| match client.line() {
             Line::None => true,
@@ -155,22 +169,25 @@ fn listen(listener: &UnixListener, mutes: &Commands, others: &Commands, ended: &
     }
 }
 
-/// Lets a client in; where there is no place, the one that has been idle for the longest makes room.
-fn admit(clients: &mut Vec<Client>, client: Client) {
-    if clients.len() >= CLIENTS {
-        let idle = clients.iter().enumerate().filter(|(_, c)| c.may_go()).min_by_key(|(_, c)| c.since());
-        let Some((index, _)) = idle else { return client.send_away() };
-        clients.swap_remove(index).send_away();
-    }
-    clients.push(client);
+/// The client that makes room for a new one: the one that has been idle for the longest, else the one that has waited for the longest
+/// for an answer to anything but a mute.
+fn least(clients: &[Client]) -> Option<usize> {
+    let mine = clients.iter().enumerate().filter(|(_, client)| client.may_go());
+    mine.min_by_key(|(_, client)| (client.waits(), client.since())).map(|(index, _)| index)
 }
 
 /// Waits until somebody has something to say, for a turn at most.
-fn wait(listener: &UnixListener, clients: &[Client]) {
-    // A line that is here already waits for nobody.
-    let pause = if clients.iter().any(Client::has_line) { Duration::ZERO } else { TURN };
+fn wait(listener: &UnixListener, clients: &[Client], full: bool) {
+    let pause = match (full, clients.iter().any(Client::has_line)) {
+        // A line that is here already waits for nobody.
+        (_, true) => Duration::ZERO,
+        (true, false) => CROWDED,
+        (false, false) => TURN,
+    };
     let heard = clients.iter().filter(|c| !c.waits());
-    let mut polled: Vec<PollFd<'_>> = std::iter::once(listener.as_fd())
+    let mut polled: Vec<PollFd<'_>> = (!full)
+        .then(|| listener.as_fd())
+        .into_iter()
         .chain(heard.map(AsFd::as_fd))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
