@@ -89,8 +89,6 @@ unsafe impl GlobalAlloc for WipingAllocator {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use mien_runtime::live::command::Command;
 use mien_runtime::live::event::What;
 use mien_runtime::live::failpoint;
 use mien_runtime::live::graph::Output;
-use mien_runtime::live::session::Live;
+use mien_runtime::live::session::{LeftBehind, Live};
 use mien_runtime::live::tape::Tape;
 use mien_runtime::recording::writer::TapeWriter;
 
@@ -154,6 +154,6 @@ fn a_thread_that_panics_goes_on_or_ends_the_session_and_never_half_of_it() {
     let start = Instant::now();
     let left = live.stop(None, drop);
     println!("ended after {:?}", start.elapsed());
-    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(left, LeftBehind::default());
     assert!(start.elapsed() < LIMIT / 4);
 }

@@ -14,7 +14,7 @@ use mien_runtime::live::event::{Event, What};
 use mien_runtime::live::graph::Output;
 use mien_runtime::live::notify::Notifier;
 use mien_runtime::live::pulse::Pulse;
-use mien_runtime::live::session::{Live, OUTPUT_STAGE};
+use mien_runtime::live::session::{LeftBehind, Live, OUTPUT_STAGE};
 use mien_runtime::live::signals::SignalWatch;
 use mien_runtime::live::tape::Tape;
 use mien_runtime::live::view::LiveView;
@@ -106,23 +106,26 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let (result, left) = session(args, &config, &live, &pulse, writer);
     let broken = live.fault().cloned().or_else(|| {
         let reason = "did not end".to_owned();
-        (!left.is_empty()).then(|| Fault { thread: left.join(", "), reason })
+        (!left.stuck.is_empty()).then(|| Fault { thread: left.stuck.join(", "), reason })
     });
-    if let Some(fault) = broken {
-        // What hangs may hold anything, so nothing of this process is waited for any longer.
-        output::report(&fault.into(), json);
-        output::finish(&|| pulse.beat());
-        signal_hook::low_level::exit(BROKEN);
-    }
-    let result = result.map_err(|failure| match failure {
-        Failure::Error(error) => {
-            output::report(&error, json);
-            Failure::Reported(error.exit_code())
+    let result = match broken {
+        Some(fault) => Err(RuntimeError::from(fault).into()),
+        None => result,
+    };
+    let code = match &result {
+        Ok(()) => 0,
+        Err(Failure::Reported(code)) => *code,
+        Err(Failure::Error(error)) => {
+            output::report(error, json);
+            error.exit_code()
         }
-        reported => reported,
-    });
+    };
     output::finish(&|| pulse.beat());
-    result
+    if left != LeftBehind::default() {
+        // A thread that was left behind must not meet libraries that take themselves down.
+        signal_hook::low_level::exit(code.into());
+    }
+    if code == 0 { Ok(()) } else { Err(Failure::Reported(code)) }
 }
 
 /// Runs the session to its end. Gives how it ended, and which threads had to be left behind.
@@ -132,7 +135,7 @@ fn session(
     live: &Arc<Live>,
     pulse: &Pulse,
     writer: Option<TapeWriter>,
-) -> (Result<(), Failure>, Vec<&'static str>) {
+) -> (Result<(), Failure>, LeftBehind) {
     let opened = open(args, config, live);
     let mut result = Ok(());
     let mut readers = Readers::default();
@@ -180,7 +183,7 @@ fn session(
             drop(notifier);
             pulse.beat();
             if writer.is_some_and(|writer| !writer.finish(|| pulse.beat())) {
-                left.push("recording");
+                left.stuck.push("recording");
             }
             // Held until now: a second signal ends the program at once.
             drop(signals);

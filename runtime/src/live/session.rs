@@ -68,6 +68,15 @@ pub struct Live {
     watch: Watch,
 }
 
+/// Threads that had not ended when the session did. They may hold anything: the process must end without waiting for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Those that were at work.
+    pub busy: Vec<&'static str>,
+    /// Those that stood still.
+    pub stuck: Vec<&'static str>,
+}
+
 impl Live {
     /// Loads the networks, starts every stage, then opens the devices.
     ///
@@ -349,15 +358,14 @@ impl Live {
     }
 
     /// Closes the devices, scores what was said, and gives the records that were still on their way to `take`. The language model
-    /// gets ten seconds, or `patience`. A thread that makes no progress is left behind; gives the names of those that were.
-    pub fn stop(&self, patience: Option<Duration>, mut take: impl FnMut(Option<Output>)) -> Vec<&'static str> {
+    /// gets ten seconds, or `patience`. A thread that makes no progress is left behind; gives those that were.
+    pub fn stop(&self, patience: Option<Duration>, mut take: impl FnMut(Option<Output>)) -> LeftBehind {
         let mut stages = std::mem::take(&mut *self.stages.lock().unwrap_or_else(PoisonError::into_inner));
         self.wiring.event(What::Stopping);
         let deadline = Instant::now() + patience.unwrap_or(LAST_WORDS).min(LAST_WORDS);
-        let mut left = Vec::new();
+        let mut left = LeftBehind::default();
         self.close_devices(&mut take);
         self.tell(|| Tell::Finish, LEAVING);
-        // Who made no progress for long when the end began is not waited for anew.
         while stages.iter().any(|(_, s)| !s.is_finished()) {
             take(self.next(Duration::from_millis(50)));
             let scored = self.wiring.desk.finished() || stages.iter().all(|(_, s)| s.is_finished());
@@ -371,12 +379,15 @@ impl Live {
                 break;
             }
         }
+        let stuck = self.pulses.stuck(LEAVING);
         for (name, stage) in stages.drain(..) {
             if stage.is_finished() {
                 let _ = stage.join();
+            } else if stuck.contains(&name) {
+                log::warn!("the {name} thread stands still; leaving without its last scores");
+                left.stuck.push(name);
             } else {
-                log::warn!("the {name} thread does not end; leaving without its last scores");
-                left.push(name);
+                left.busy.push(name);
             }
         }
         while let Some(output) = self.wiring.outputs.pop() {

@@ -59,15 +59,43 @@ fn picture(folder: &Path) -> PathBuf {
     path
 }
 
+/// Pieces that are searched for, by their first two bytes, with what they are of.
+struct Sought {
+    pieces: Vec<(usize, Vec<u8>)>,
+    begins: Vec<bool>,
+}
+
+impl Sought {
+    /// Pieces of sound as f32, of sound as i16, of pictures.
+    fn new() -> Self {
+        let floats = |piece: &[i16]| piece.iter().flat_map(|s| (f32::from(*s) / 32_768.0).to_le_bytes()).collect();
+        let integers = |piece: &[i16]| piece.iter().flat_map(|s| s.to_le_bytes()).collect();
+        let mut pieces: Vec<(usize, Vec<u8>)> = Vec::new();
+        for piece in canary().chunks_exact(SOUGHT) {
+            pieces.extend([(0, floats(piece)), (1, integers(piece))]);
+        }
+        pieces.extend(pixels().chunks_exact(SHOWN).map(|piece| (2, piece.concat())));
+        let mut begins = vec![false; 1 << 16];
+        pieces.iter().for_each(|(_, piece)| begins[usize::from(piece[0]) << 8 | usize::from(piece[1])] = true);
+        Self { pieces, begins }
+    }
+
+    /// How often pieces of each kind are in `bytes`.
+    fn count(&self, bytes: &[u8]) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for (at, begin) in bytes.windows(2).enumerate() {
+            if self.begins[usize::from(begin[0]) << 8 | usize::from(begin[1])] {
+                let here = self.pieces.iter().filter(|(_, piece)| bytes[at..].starts_with(piece));
+                here.for_each(|(kind, _)| counts[*kind] += 1);
+            }
+        }
+        counts
+    }
+}
+
 /// How often pieces of sound as f32, of sound as i16 and of pictures are in a process's writable memory.
 fn found(id: u32) -> [usize; 3] {
-    let floats: Vec<Vec<u8>> = canary()
-        .chunks_exact(SOUGHT)
-        .map(|piece| piece.iter().flat_map(|s| (f32::from(*s) / 32_768.0).to_le_bytes()).collect())
-        .collect();
-    let integers: Vec<Vec<u8>> =
-        canary().chunks_exact(SOUGHT).map(|piece| piece.iter().flat_map(|s| s.to_le_bytes()).collect()).collect();
-    let shown: Vec<Vec<u8>> = pixels().chunks_exact(SHOWN).map(|piece| piece.concat()).collect();
+    let sought = Sought::new();
     let mut counts = [0; 3];
     let maps = std::fs::read_to_string(format!("/proc/{id}/maps")).unwrap();
     let mut memory = std::fs::File::open(format!("/proc/{id}/mem")).unwrap();
@@ -82,32 +110,11 @@ fn found(id: u32) -> [usize; 3] {
         let [start, end] = [start, end].map(|n| u64::from_str_radix(n, 16).unwrap());
         bytes.resize((end - start) as usize, 0);
         // What went away meanwhile holds nothing.
-        if memory.seek(SeekFrom::Start(start)).is_err() || memory.read_exact(&mut bytes).is_err() {
-            continue;
+        if memory.seek(SeekFrom::Start(start)).is_ok() && memory.read_exact(&mut bytes).is_ok() {
+            counts.iter_mut().zip(sought.count(&bytes)).for_each(|(all, here)| *all += here);
         }
-        let mut here = [0; 3];
-        for (count, pieces) in here.iter_mut().zip([&floats, &integers, &shown]) {
-            *count = pieces.iter().map(|piece| times(&bytes, piece)).sum();
-        }
-        if here != [0; 3] && std::env::var_os("WHERE").is_some() {
-            println!("{here:?} in {line}");
-        }
-        counts.iter_mut().zip(here).for_each(|(all, here)| *all += here);
     }
     counts
-}
-
-/// How often `piece` is in `bytes`.
-fn times(bytes: &[u8], piece: &[u8]) -> usize {
-    let Some((head, rest)) = piece.split_first_chunk::<4>() else { return 0 };
-    let head = u32::from_ne_bytes(*head);
-    // Samples lie at even addresses, pixels anywhere.
-    bytes
-        .windows(4)
-        .enumerate()
-        .filter(|(_, w)| u32::from_ne_bytes([w[0], w[1], w[2], w[3]]) == head)
-        .filter(|(at, _)| bytes[at + 4..].starts_with(rest))
-        .count()
 }
 
 /// Mutes a session in whose memory `wanted` was found, and holds that nothing is found from then on.
