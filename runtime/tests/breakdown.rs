@@ -156,4 +156,12 @@ fn a_thread_that_panics_goes_on_or_ends_the_session_and_never_half_of_it() {
     println!("ended after {:?}", start.elapsed());
     assert_eq!(left, LeftBehind::default());
     assert!(start.elapsed() < LIMIT / 4);
+
+    // Without the one that watches, nobody would see the next fault.
+    let live = Live::start(&config, None).unwrap();
+    score(&live, 1);
+    failpoint::panic_in("watch");
+    assert!(!fault(&live, "watch"));
+    assert_eq!(live.fault().unwrap().thread, "watch");
+    live.stop(None, drop);
 }

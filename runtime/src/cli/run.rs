@@ -103,7 +103,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let pulse = live.pulses().stage(OUTPUT_STAGE);
     let json = args.json;
     live.set_last_resort(move |fault| leave(fault, json));
-    let (result, left) = session(args, &config, &live, &pulse, writer);
+    let ended = catch_unwind(AssertUnwindSafe(|| session(args, &config, &live, &pulse, writer)));
+    // A panic of this thread was told of already.
+    let broke = |_| (Ok(()), LeftBehind { stuck: vec![OUTPUT_STAGE], ..LeftBehind::default() });
+    let (result, left) = ended.unwrap_or_else(broke);
     let broken = live.fault().cloned().or_else(|| {
         let reason = "did not end".to_owned();
         (!left.stuck.is_empty()).then(|| Fault { thread: left.stuck.join(", "), reason })

@@ -45,7 +45,7 @@ const TELLING: Duration = Duration::from_secs(1);
 /// How long the end waits for the language model.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long the end waits for the devices to close.
-const CLOSING: Duration = Duration::from_millis(400);
+const CLOSING: Duration = Duration::from_millis(300);
 /// A stage without progress for so long is not waited for at the end. One operator of a network takes less on any machine that
 /// keeps up with speech.
 const LEAVING: Duration = Duration::from_millis(500);

@@ -130,15 +130,14 @@ impl Tape {
         *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = busy.then(Instant::now);
     }
 
-    /// How long the disk has been at the step that it is at.
-    pub(crate) fn busy_for(&self) -> Duration {
-        let since = *self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// Steps that wait, and since when the disk has been at the one that it is at: changes with every step.
+    pub(crate) fn progress(&self) -> (usize, Option<Instant>) {
+        (self.queue.len(), *self.busy.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Ends a recording whose disk has been at one step for longer than `limit`; scoring goes on.
     pub(crate) fn end_if_still(&self, limit: Duration) {
-        if self.ended().is_none() && self.busy_for() > limit {
+        if self.ended().is_none() && self.progress().1.is_some_and(|since| since.elapsed() > limit) {
             self.end("the disk stands still; see the kernel's log");
             while self.queue.pop().is_some() {}
         }

@@ -4,14 +4,17 @@
 //! machine is. So no beat for [`STILL`] means a thread that hangs, or one that is gone. A hanging thread holds what it works with, so
 //! the session cannot go on without it: it ends with an exit code of its own, and whatever started it starts it anew.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::failpoint;
 use super::graph::Wiring;
 use super::pulse::Pulses;
 use super::session::OUTPUT_STAGE;
+use super::stage::message;
 use crate::{Result, RuntimeError};
 
 /// From when on a thread without a beat stands still.
@@ -62,35 +65,9 @@ impl Watch {
         let last_resort: Arc<Mutex<Option<LastResort>>> = Arc::default();
         let (stop, leave) = (Arc::clone(&ended), Arc::clone(&last_resort));
         let work = move || {
-            let (mut turned, mut slept) = (Instant::now(), Instant::now());
-            let mut ending = None;
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(TURN);
-                if turned.elapsed() > SLEPT {
-                    slept = Instant::now();
-                }
-                turned = Instant::now();
-                // Nobody could beat while everything slept.
-                if slept.elapsed() > STILL {
-                    for thread in pulses.stuck(STILL) {
-                        let reason = format!("no progress for {} s", STILL.as_secs());
-                        wiring.broke(thread, &reason, false);
-                    }
-                }
-                if let Some(tape) = &wiring.tape {
-                    tape.end_if_still(STILL);
-                }
-                if wiring.fatal.get().is_none() && !stopping() {
-                    continue;
-                }
-                let since = *ending.get_or_insert_with(Instant::now);
-                // The thread that writes the output is the one that ends everything.
-                if since.elapsed() > ENDING && pulses.stuck(ENDING).contains(&OUTPUT_STAGE) {
-                    let leave = leave.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(leave) = leave.as_ref() {
-                        leave(wiring.fatal.get());
-                    }
-                }
+            let watching = AssertUnwindSafe(|| watch(&wiring, &pulses, &stopping, &stop, &leave));
+            if let Err(panic) = catch_unwind(watching) {
+                wiring.broke("watch", &format!("broke down: {}", message(&*panic)), false);
             }
         };
         let thread = std::thread::Builder::new()
@@ -103,6 +80,46 @@ impl Watch {
     /// What ends the process where the session does not end by itself.
     pub(crate) fn set_last_resort(&self, leave: LastResort) {
         *self.last_resort.lock().unwrap_or_else(PoisonError::into_inner) = Some(leave);
+    }
+}
+
+/// Looks at everything until it is to end.
+fn watch(
+    wiring: &Wiring,
+    pulses: &Pulses,
+    stopping: &dyn Fn() -> bool,
+    ended: &AtomicBool,
+    leave: &Mutex<Option<LastResort>>,
+) {
+    let (mut turned, mut slept) = (Instant::now(), Instant::now());
+    let mut ending = None;
+    while !ended.load(Ordering::Relaxed) {
+        std::thread::sleep(TURN);
+        failpoint::here("watch");
+        if turned.elapsed() > SLEPT {
+            slept = Instant::now();
+        }
+        turned = Instant::now();
+        // Nobody could beat while everything slept.
+        if slept.elapsed() > STILL {
+            for thread in pulses.stuck(STILL) {
+                wiring.broke(thread, &format!("no progress for {} s", STILL.as_secs()), false);
+            }
+        }
+        if let Some(tape) = &wiring.tape {
+            tape.end_if_still(STILL);
+        }
+        if wiring.fatal.get().is_none() && !stopping() {
+            continue;
+        }
+        let since = *ending.get_or_insert_with(Instant::now);
+        // The thread that writes the output is the one that ends everything.
+        if since.elapsed() > ENDING && pulses.stuck(ENDING).contains(&OUTPUT_STAGE) {
+            let leave = leave.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(leave) = leave.as_ref() {
+                leave(wiring.fatal.get());
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session's steps on their way to the disk.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,6 +14,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use serde::Serialize;
 use zeroize::Zeroize;
 
+use super::buffered::Buffered;
 use super::format::{HEADER, Header, PICTURES, RECORDS, SOUND, STEPS, Step, VERSION, failed};
 use crate::live::failpoint;
 use crate::live::hearing::HearingStep;
@@ -82,8 +83,12 @@ impl TapeWriter {
     fn end(&mut self, beat: &dyn Fn()) -> bool {
         self.finishing.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return true };
+        let mut last = (self.tape.progress(), Instant::now());
         while !thread.is_finished() {
-            if self.tape.busy_for() > STILL {
+            let now = self.tape.progress();
+            if now != last.0 {
+                last = (now, Instant::now());
+            } else if last.1.elapsed() > STILL {
                 return false;
             }
             beat();
@@ -102,10 +107,10 @@ impl Drop for TapeWriter {
 
 struct Files {
     folder: std::path::PathBuf,
-    steps: BufWriter<File>,
-    sound: WavWriter<BufWriter<File>>,
-    pictures: BufWriter<File>,
-    records: BufWriter<File>,
+    steps: Buffered,
+    sound: WavWriter<Buffered>,
+    pictures: Buffered,
+    records: Buffered,
     /// Samples written, and how many of them no step tells of yet.
     samples: u64,
     untold: u32,
@@ -131,13 +136,13 @@ impl Files {
                 .map_err(|e| refuse(format!("cannot make the folder: {e}")))?,
             Err(e) => return Err(refuse(format!("cannot be used as a folder: {e}"))),
         }
-        let wav = WavWriter::new(BufWriter::new(create(folder, SOUND)?), SPEC);
+        let wav = WavWriter::new(Buffered::new(create(folder, SOUND)?), SPEC);
         Ok(Self {
             folder: folder.to_owned(),
-            steps: BufWriter::new(create(folder, STEPS)?),
+            steps: Buffered::new(create(folder, STEPS)?),
             sound: wav.map_err(|e| failed(folder, SOUND, "cannot write")(&e))?,
-            pictures: BufWriter::new(create(folder, PICTURES)?),
-            records: BufWriter::new(create(folder, RECORDS)?),
+            pictures: Buffered::new(create(folder, PICTURES)?),
+            records: Buffered::new(create(folder, RECORDS)?),
             samples: 0,
             untold: 0,
             offset: 0,
@@ -174,6 +179,10 @@ impl Files {
     }
 
     fn write(&mut self, item: TapeItem) -> Result<()> {
+        if matches!(item, TapeItem::Hearing(HearingStep::Forget) | TapeItem::ForgetFaces) {
+            // What came before is on its way to the disk, and not in memory.
+            self.flush()?;
+        }
         let step = match item {
             TapeItem::Opening(opening) => return self.header(&opening),
             TapeItem::Hearing(HearingStep::Sound(samples)) => return self.sound(samples),

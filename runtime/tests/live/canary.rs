@@ -142,10 +142,11 @@ fn mute_and_search(session: &mut Session, socket: &Path, wanted: [bool; 3]) {
     session.next_state("microphone", "running");
 }
 
-fn start(folder: &Path, settings: &str, env: &[(String, String)]) -> (Session, PathBuf) {
+fn start(folder: &Path, settings: &str, more: &[&str], env: &[(String, String)]) -> (Session, PathBuf) {
     let config = folder.join("mien.toml");
     std::fs::write(&config, format!("{settings}[control]\nsocket = \"control\"\n")).unwrap();
-    (Session::start(&["--config", config.to_str().unwrap()], env), folder.join("control"))
+    let args = [&["--config", config.to_str().unwrap()], more].concat();
+    (Session::start(&args, env), folder.join("control"))
 }
 
 #[test]
@@ -153,15 +154,19 @@ fn nothing_heard_or_seen_is_in_memory_after_a_mute() {
     let folder = tempfile::tempdir().unwrap();
     let (sound, shown) = (as_device(&voices(folder.path())), as_device(&picture(folder.path())));
     let settings = format!("[microphone]\ndevice = \"{sound}\"\n[camera]\ndevice = \"{shown}\"\n");
-    let (mut session, socket) = start(folder.path(), &settings, &[]);
-    session.records(2, 2);
-    for round in 1..=3 {
-        mute_and_search(&mut session, &socket, [true, false, true]);
-        // In another moment of hearing and seeing.
-        session.records(1, 2 + round);
-        std::thread::sleep(Duration::from_millis(700 * round as u64));
+    let recording = folder.path().join("recording");
+    // What is recorded is on the disk, and in no buffer before it.
+    for more in [&[][..], &["--record", recording.to_str().unwrap()]] {
+        let (mut session, socket) = start(folder.path(), &settings, more, &[]);
+        session.records(2, 2);
+        for round in 1..=2 {
+            mute_and_search(&mut session, &socket, [true, false, true]);
+            // In another moment of hearing and seeing.
+            session.records(1, 2 + round);
+            std::thread::sleep(Duration::from_millis(700 * round as u64));
+        }
+        assert_eq!(session.stop().code, Some(0));
     }
-    assert_eq!(session.stop().code, Some(0));
 }
 
 #[test]
@@ -170,7 +175,7 @@ fn nothing_of_a_sound_server_is_in_memory_after_a_mute() {
     let wav = voices(folder.path());
     let server = PulseServer::start();
     let (mut session, socket) =
-        start(folder.path(), "[microphone]\nrate_hz = 16000\n[camera]\nenabled = false\n", &server.env());
+        start(folder.path(), "[microphone]\nrate_hz = 16000\n[camera]\nenabled = false\n", &[], &server.env());
     session.state("microphone", "running");
     for round in 1..=2 {
         let mut playing = server.play(&wav);
