@@ -4,7 +4,7 @@
 //! [`tensor`] reads weights by name; [`checkpoint`] says which network's they are; [`onnx`] writes graphs; [`wavlm`],
 //! [`manet`], [`projector`] and [`fusion`] are architectures as functions from named tensors to an ONNX file; [`engine`]
 //! runs such files in tract (load -> prepare -> session); [`llama`] runs a GGUF language model through llama.cpp and gives
-//! hidden states; [`face`] finds and crops faces; [`bundle`] is the folder a device installs; [`memory`] is what the machine
+//! hidden states; [`progress`] says that a long run goes on; [`face`] finds and crops faces; [`bundle`] is the folder a device installs; [`memory`] is what the machine
 //! leaves for all of it.
 
 mod arenas;
@@ -20,6 +20,7 @@ pub mod manet;
 pub mod memory;
 mod new_file;
 pub mod onnx;
+pub mod progress;
 pub mod projector;
 pub mod tensor;
 pub mod wavlm;

@@ -4,6 +4,11 @@ mod cli;
 
 use std::process::ExitCode;
 
+use mien_runtime::wiping::WipingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: WipingAllocator = WipingAllocator;
+
 fn main() -> ExitCode {
     // Before there are threads.
     mien_models::limit_arenas();

@@ -29,6 +29,11 @@ thread_local! {
     static SPARE: RefCell<Vec<u8>> = RefCell::default();
 }
 
+/// Gives back what this thread keeps.
+pub(crate) fn forget_spare() {
+    drop(SPARE.take());
+}
+
 /// Rows of bytes and what they mean.
 #[derive(Debug, Default)]
 pub struct Quantised {

@@ -54,6 +54,14 @@ impl Fusion {
         Ok(Self { config: self.config, graph: self.graph.clone(), session: self.graph.session()? })
     }
 
+    /// Throws away everything that clips left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
+    }
+
     /// The configuration that the network was loaded with.
     pub fn config(&self) -> &FusionConfig {
         &self.config

@@ -230,6 +230,12 @@ impl Llama {
         self.path.display().to_string()
     }
 
+    /// Throws away what the last sequence left in the context.
+    pub fn forget(&mut self) {
+        self.context.clear();
+        self.used = 0;
+    }
+
     /// Starts a new sequence of at most `rows` positions.
     pub(super) fn begin(&mut self, rows: usize, what: &str) -> Result<()> {
         if rows > self.settings.n_ctx {
@@ -238,8 +244,7 @@ impl Llama {
                 reason: format!("{what}: {rows} positions, the context (n_ctx) holds {}", self.settings.n_ctx),
             });
         }
-        self.context.clear();
-        self.used = 0;
+        self.forget();
         Ok(())
     }
 

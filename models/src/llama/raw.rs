@@ -287,6 +287,8 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
 }
 
 unsafe extern "C" fn on_check_cancel(flag: *mut c_void) -> bool {
+    // Called after each operator, by the thread that called llama.cpp.
+    crate::progress::progress();
     // SAFETY: points into the Arc that the context owns.
     unsafe { (*flag.cast::<AtomicBool>()).load(Ordering::Relaxed) }
 }

@@ -50,6 +50,14 @@ impl Manet {
         Ok(Self { config: self.config, graph: self.graph.clone(), session: self.graph.session()? })
     }
 
+    /// Throws away everything that faces left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
+    }
+
     /// The configuration that the network was loaded with.
     pub fn config(&self) -> &ManetConfig {
         &self.config

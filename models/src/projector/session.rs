@@ -23,6 +23,14 @@ impl Projector {
         Ok(Self { config: config.clone(), session })
     }
 
+    /// Throws away everything that utterances left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
+    }
+
     /// Frames `last` [T, encoder width] (WavLM's last layer after its norm) -> rows [floor(T / k), llm width].
     ///
     /// Frames that fill no whole row are dropped from the end; fewer than k frames give no row.

@@ -85,6 +85,14 @@ impl WavlmSession {
         Ok((features(outputs)?, times))
     }
 
+    /// Throws away everything that utterances left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
+    }
+
     fn waveform(&self, samples: &[f32]) -> Result<Vec<f32>> {
         // A limit that is not a number becomes 0 samples: it must not read as "no limit".
         if samples.len() > (self.longest_seconds * RATE) as usize {

@@ -27,6 +27,11 @@ impl Ear {
         self.session.run(samples).map_err(RuntimeError::stage("WavLM"))
     }
 
+    /// Throws away everything that utterances left in the working memory.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.session.renew().map_err(RuntimeError::stage("WavLM"))
+    }
+
     pub(super) fn profile(&mut self, samples: &[f32]) -> Result<Vec<OperatorTime>> {
         let (_, times) = self.session.run_profiled(samples).map_err(RuntimeError::stage("WavLM"))?;
         Ok(times)

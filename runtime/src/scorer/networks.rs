@@ -127,6 +127,11 @@ impl Fuser {
         Ok(Self { fusion: self.fusion.fork().map_err(RuntimeError::stage("fusion"))? })
     }
 
+    /// Throws away everything that utterances left in the working memory.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.fusion.renew().map_err(RuntimeError::stage("fusion"))
+    }
+
     /// Fuses what was heard, read and seen; `faces` [rows, width].
     pub(crate) fn fuse(
         &mut self,

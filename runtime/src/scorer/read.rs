@@ -92,6 +92,12 @@ impl Reader {
         self.llama.cancel_handle()
     }
 
+    /// Throws away everything that utterances left in the working memory.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.llama.forget();
+        self.projector.renew().map_err(RuntimeError::stage("projector"))
+    }
+
     /// A context that holds short utterances only would fail on the first long one, perhaps months later.
     fn check_context(&self, n_ctx: usize) -> Result<()> {
         let m = &self.manifest;

@@ -75,6 +75,13 @@ impl Eye {
         self.tracker.reset();
     }
 
+    /// Throws away everything that pictures left in the working memory, and the face that was followed.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.tracker.renew();
+        self.others.clear();
+        self.manet.renew().map_err(RuntimeError::stage("MA-Net"))
+    }
+
     /// Numbers in a row.
     pub(crate) fn width(&self) -> usize {
         self.manet.config().embedding()

@@ -139,6 +139,11 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
+/// Gives back what this thread keeps.
+pub(crate) fn forget_scratch() {
+    drop(SCRATCH.take());
+}
+
 /// `count` zeros, in the memory that is there.
 #[inline(always)]
 fn reset<N: Copy + Default>(numbers: &mut Vec<N>, count: usize) {
