@@ -101,6 +101,20 @@ impl Recording {
         Ok(needed)
     }
 
+    /// Reads all steps that are left, with the sound and the pictures that they bring: how many. For whoever only wants to know
+    /// whether they can be read.
+    ///
+    /// # Errors
+    /// As for [`Recording::open`].
+    #[doc(hidden)]
+    pub fn read_through(&mut self) -> Result<u64> {
+        let mut steps = 0;
+        while self.next()?.is_some() {
+            steps += 1;
+        }
+        Ok(steps)
+    }
+
     /// The records that the live session gave, one JSON object a line, without latencies.
     ///
     /// # Errors
