@@ -22,6 +22,7 @@ pub mod speech;
 pub mod spread;
 pub mod steering;
 pub mod transcript;
+pub mod wiping;
 pub mod word_errors;
 
 pub use error::{Result, RuntimeError};

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mien-runtime", &["mien-capture", "mien-models"]),
     ("mien-trainer", &["mien-capture", "mien-models", "mien-quantize", "mien-runtime"]),
     ("mien-tests", &["mien-capture", "mien-models", "mien-runtime"]),
+    ("mien-fuzz", &["mien-capture", "mien-models", "mien-runtime", "mien-trainer"]),
     ("mien-targets", &[]),
     ("xtask", &[]),
 ];

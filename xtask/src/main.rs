@@ -4,9 +4,11 @@
 #![allow(clippy::print_stderr)]
 
 mod built_in;
+mod cases;
 mod check;
 mod demo;
 mod device_test;
+mod fuzz;
 mod gpu;
 mod setup;
 mod soak;
@@ -26,7 +28,9 @@ cargo xtask COMMAND
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
   check-checkpoints F  hold `mien-train bundle build` against PyTorch (Python, from PyPI); F: the reference fill.py; --large
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
+  cases F       files as people have them, below the folder F: what must come out of each, and what does; --before PROGRAMS
   soak          the live path in real time from looped files: --minutes N [-- arguments of mien run]
+  fuzz          damaged and hostile inputs for every reader: --minutes N, --seconds N or --cases N, --seed N, names of targets; list; case
   device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
   bench-train   time a training step against PyTorch's (Python, from PyPI); options: --batch --rows --steps --rounds
   bench-rivals  WavLM-Large and MA-Net in mien and in onnxruntime, f32 and int8, as one table (Python, from PyPI); --quick
@@ -53,7 +57,9 @@ fn main() -> Result<()> {
         Some("check-onnx") => check::onnx(),
         Some("check-checkpoints") => check::checkpoints(&rest),
         Some("true-size") => demo::true_size(&rest),
+        Some("cases") => cases::cases(&rest),
         Some("soak") => soak::soak(&rest),
+        Some("fuzz") => fuzz::fuzz(&rest),
         Some("device-test") => device_test::device_test(&rest),
         Some("bench-train") => check::bench_train(&rest),
         Some("bench-rivals") => check::bench_rivals(&rest),

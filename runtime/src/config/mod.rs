@@ -35,6 +35,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// Commands from other programs.
     pub control: ControlSettings,
+    /// Lines of scores and events.
+    pub output: OutputSettings,
 }
 
 /// Sound in.
@@ -289,6 +291,25 @@ impl Default for EngineSettings {
 pub struct ControlSettings {
     /// A socket file that takes the commands mute, unmute, toggle, status, reload and stop; without it there is none.
     pub socket: Option<PathBuf>,
+}
+
+/// Lines of scores and events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSettings {
+    /// When the reader of stdout goes away: "continue" goes on and counts the lines that nobody took; "stop" ends the session with exit code 1.
+    pub on_closed: OnClosed,
+}
+
+/// What follows when the reader of stdout goes away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnClosed {
+    /// The session goes on.
+    #[default]
+    Continue,
+    /// The session ends with an error.
+    Stop,
 }
 
 impl Config {

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-// Another test program uses the rest of it.
+mod canary;
 mod channels;
+// Another test program uses the rest of it.
 #[allow(dead_code)]
 #[path = "../live_control/child.rs"]
 mod child;
@@ -16,6 +17,7 @@ mod mute;
 mod offline;
 mod pipewire;
 mod pulse;
+mod readers;
 mod recording;
 mod reload;
 mod remote;
@@ -24,6 +26,7 @@ mod rungs;
 mod session;
 mod sleeper;
 mod speech;
+mod stuck;
 
 /// Far longer than anything here takes, on any machine.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
