@@ -24,7 +24,7 @@ pub struct Notifier {
 
 impl Notifier {
     /// Tells that the program is ready, and from then on how it is. The watchdog is served at half of its interval, and
-    /// only while every stage of `pulses` has turned within the interval; else systemd starts the program anew.
+    /// only while every stage of `pulses` has turned within the interval and can do its work; else systemd starts the program anew.
     ///
     /// # Errors
     /// [`RuntimeError::Thread`].
@@ -49,11 +49,16 @@ impl Notifier {
                 }
                 if let Some(interval) = watchdog.filter(|interval| watched.elapsed() >= *interval / 2) {
                     watched = Instant::now();
-                    let stuck = pulses.stuck(interval);
-                    if stuck.is_empty() {
+                    let (stuck, failed) = (pulses.stuck(interval), pulses.failed());
+                    if stuck.is_empty() && failed.is_empty() {
                         send(&[NotifyState::Watchdog]);
-                    } else {
+                    }
+                    if !stuck.is_empty() {
                         log::error!("no progress for {interval:?}: {}; systemd will start anew", stuck.join(", "));
+                    }
+                    if !failed.is_empty() {
+                        let failed = failed.join(", ");
+                        log::error!("{failed}: nothing for a reason within this process; systemd will start anew");
                     }
                 }
                 std::thread::sleep(TURN);

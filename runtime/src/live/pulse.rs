@@ -47,13 +47,21 @@ impl Pulses {
         pulse
     }
 
-    /// The stages that have not beaten for longer than `limit`, and those that say that they cannot do their work.
+    /// The stages that have not beaten for longer than `limit`.
     pub fn stuck(&self, limit: Duration) -> Vec<&'static str> {
         let now = self.clock.now().as_nanos();
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let late = |last: u64| last == FAILED || last != ENDED && now.saturating_sub(last) > limit;
+        self.named(|last| last != ENDED && last != FAILED && now.saturating_sub(last) > limit)
+    }
+
+    /// The stages that turn and say that they cannot do their work.
+    pub fn failed(&self) -> Vec<&'static str> {
+        self.named(|last| last == FAILED)
+    }
+
+    fn named(&self, wanted: impl Fn(u64) -> bool) -> Vec<&'static str> {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.iter().filter(|(_, last)| late(last.load(Ordering::Relaxed))).map(|(name, _)| *name).collect()
+        stages.iter().filter(|(_, last)| wanted(last.load(Ordering::Relaxed))).map(|(name, _)| *name).collect()
     }
 }
 
@@ -89,8 +97,9 @@ mod tests {
         still.beat();
         assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
         beating.fail();
-        assert_eq!(pulses.stuck(Duration::from_secs(60)), ["beating"]);
+        assert_eq!(pulses.failed(), ["beating"]);
+        assert!(pulses.stuck(Duration::ZERO).iter().all(|name| *name != "beating"), "it turns all the same");
         beating.beat();
-        assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
+        assert!(pulses.failed().is_empty());
     }
 }
