@@ -99,7 +99,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         tui::check()?;
     }
     offline::check_sound_server(&config)?;
-    // Before any thread that could want a socket; it holds for all of them.
+    // Before the sound libraries are loaded; it holds for the threads that run already, too.
     offline::forbid_internet(&config)?;
     let tape = args.record.as_deref().map(|folder| Arc::new(Tape::new(folder)));
     let writer = tape.clone().map(TapeWriter::start).transpose()?;
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         }
     };
     output::finish(&|| pulse.beat());
-    if left != LeftBehind::default() {
+    if left != LeftBehind::default() || live.devices_hang() {
         // A thread that was left behind must not meet libraries that take themselves down.
         signal_hook::low_level::exit(code.into());
     }

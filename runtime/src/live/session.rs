@@ -256,6 +256,12 @@ impl Live {
         self.stop.load(Ordering::Relaxed) || self.exhausted().is_some()
     }
 
+    /// Whether threads hang in a device's driver.
+    pub fn devices_hang(&self) -> bool {
+        let hang = |kind| self.wiring.supervisor.get().is_some_and(|s| s.status(kind).abandoned > 0);
+        hang(DeviceKind::Microphone) || hang(DeviceKind::Camera)
+    }
+
     /// The device that only another process can have, if there is one: the session is to end with this error.
     pub fn exhausted(&self) -> Option<RuntimeError> {
         let (kind, status) = self.wiring.supervisor.get()?.exhausted()?;
