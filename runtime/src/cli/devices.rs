@@ -32,11 +32,11 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), Failure> {
     let cameras = camera::list().map_err(RuntimeError::from)?;
     if args.json {
         output::json(&json!({ "microphones": microphones, "cameras": cameras }))?;
-        return Ok(filter?);
+        return filter.map_err(Failure::from);
     }
     show("microphones", &microphones, "snd_* modules, or a sound server that runs for this user")?;
     show("cameras", &cameras, "/dev/video*, and the group `video` of this user")?;
-    Ok(filter?)
+    filter.map_err(Failure::from)
 }
 
 /// A device in as many lines as it has things to say; its id first, because that goes into a configuration.

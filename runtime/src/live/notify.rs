@@ -24,7 +24,8 @@ pub struct Notifier {
 
 impl Notifier {
     /// Tells that the program is ready, and from then on how it is. The watchdog is served at half of its interval, and
-    /// only while every stage of `pulses` has turned within the interval and can do its work; else systemd starts the program anew.
+    /// only while every stage of `pulses` has turned within the interval and can do its work; else systemd starts the program
+    /// anew.
     ///
     /// # Errors
     /// [`RuntimeError::Thread`].

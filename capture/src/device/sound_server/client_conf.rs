@@ -127,7 +127,7 @@ mod tests {
         assert!(found.1.starts_with("default-server in ") && found.1.ends_with("far.conf"), "{}", found.1);
         // A file that is named and not there: nothing is read at all.
         assert_eq!(remote(&[home.clone(), variable("PULSE_CLIENTCONFIG", &folder.path().join("none"))]), None);
-        let own = at(".config/pulse/client.conf", "default-server = tcp:own\n");
+        at(".config/pulse/client.conf", "default-server = tcp:own\n");
         assert_eq!(remote(std::slice::from_ref(&home)).unwrap().0, "tcp:own");
         at(".config/pulse/client.conf.d/20.conf", "default-server =\n");
         assert_eq!(remote(std::slice::from_ref(&home)), None, "the last word counts");
@@ -144,6 +144,5 @@ mod tests {
         let ring = at("ring.conf", "");
         std::fs::write(&ring, format!(".include {}\ndefault-server = tcp:ring\n", ring.display())).unwrap();
         assert_eq!(remote(&[variable("PULSE_CLIENTCONFIG", &ring)]).unwrap().0, "tcp:ring");
-        drop(own);
     }
 }
