@@ -2,10 +2,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=src/device/sound_server/alsa_lines.c");
-    if std::env::var_os("CARGO_FEATURE_MICROPHONE").is_some() {
-        cc::Build::new()
-            .file("src/device/sound_server/alsa_lines.c")
-            .warnings_into_errors(true)
-            .compile("mien_alsa_lines");
+    let linux = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux");
+    if linux && std::env::var_os("CARGO_FEATURE_MICROPHONE").is_some() {
+        cc::Build::new().file("src/device/sound_server/alsa_lines.c").compile("mien_alsa_lines");
     }
 }

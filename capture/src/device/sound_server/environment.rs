@@ -2,13 +2,16 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsString;
+#[cfg(target_os = "linux")]
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
 use super::client_conf::ClientConf;
 
 /// Where PulseAudio's library looks for its settings.
+#[cfg(target_os = "linux")]
 const VARIABLE: &str = "PULSE_CLIENTCONFIG";
 
 /// What is kept for the life of the process.
@@ -16,7 +19,7 @@ struct Taken {
     /// The variables as they were before.
     variables: Vec<(String, OsString)>,
     /// The settings, which the library opens by the descriptor's number.
-    _file: OwnedFd,
+    _file: std::fs::File,
 }
 
 static TAKEN: OnceLock<Taken> = OnceLock::new();
@@ -29,7 +32,14 @@ pub(super) fn variables() -> Vec<(String, OsString)> {
     }
 }
 
+/// Elsewhere ALSA's plug-in, which cannot do without them, does not exist.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn take_settings(_conf: &ClientConf) -> Result<(), String> {
+    Ok(())
+}
+
 /// Lets PulseAudio's library read settings of ours over those of `conf`.
+#[cfg(target_os = "linux")]
 pub(super) fn take_settings(conf: &ClientConf) -> Result<(), String> {
     if TAKEN.get().is_some() {
         return Ok(());
@@ -47,7 +57,7 @@ pub(super) fn take_settings(conf: &ClientConf) -> Result<(), String> {
     file.write_all(text.as_bytes()).map_err(|e| failed("the file in memory", &e))?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     std::fs::File::open(&path).map_err(|e| failed(&path, &e))?;
-    let taken = Taken { variables: variables(), _file: file.into() };
+    let taken = Taken { variables: variables(), _file: file };
     if TAKEN.set(taken).is_ok() {
         // SAFETY: this thread is the only one of the process, which was counted above and which nobody but this thread could
         // change, so nobody reads the environment meanwhile.
@@ -57,6 +67,7 @@ pub(super) fn take_settings(conf: &ClientConf) -> Result<(), String> {
 }
 
 /// The settings in use, and after them ours.
+#[cfg(target_os = "linux")]
 fn settings(conf: &ClientConf) -> Result<String, String> {
     let ours = "enable-shm = no\nautospawn = no\n";
     // Before as well: the library stops reading at the first line that it does not know.

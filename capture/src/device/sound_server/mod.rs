@@ -2,9 +2,9 @@
 //! this process.
 
 mod address;
-#[cfg(feature = "microphone")]
+#[cfg(all(feature = "microphone", target_os = "linux"))]
 mod alsa_conf;
-#[cfg(feature = "microphone")]
+#[cfg(all(feature = "microphone", target_os = "linux"))]
 mod alsa_lines;
 mod client_conf;
 mod environment;
@@ -42,7 +42,7 @@ impl fmt::Display for RemoteServer {
 /// # Errors
 /// Why PulseAudio's library keeps its settings; a stream that hangs is abandoned then.
 pub fn prepare() -> Result<(), String> {
-    #[cfg(feature = "microphone")]
+    #[cfg(all(feature = "microphone", target_os = "linux"))]
     alsa_lines::to_log();
     environment::take_settings(&ClientConf::of(&environment::variables()))
 }
@@ -64,7 +64,7 @@ pub fn remote() -> Option<RemoteServer> {
     };
     let found = pulse.or_else(pipewire);
     // Last: reading ALSA's configuration may itself ask PulseAudio's library whether a server runs.
-    #[cfg(feature = "microphone")]
+    #[cfg(all(feature = "microphone", target_os = "linux"))]
     let found = found.or_else(alsa_conf::remote);
     found.map(|(server, origin)| RemoteServer { server, origin })
 }
