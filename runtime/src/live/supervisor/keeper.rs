@@ -112,7 +112,7 @@ impl Keeper {
             self.given_at = Instant::now();
             self.last_fault = None;
         }
-        let freed = self.clear();
+        let freed = self.clear(wanted);
         changes.extend(self.take(if wanted { Event::Enable } else { Event::Disable }, None));
         // As good as a device that was plugged in.
         if tree_changed || freed {
@@ -129,7 +129,7 @@ impl Keeper {
 
     /// Drops the attempts that have ended, and gives up those that hang. Gives whether that may let another attempt succeed: a
     /// thread that hung gave its device back, or one that hangs was left behind with all that it had.
-    fn clear(&mut self) -> bool {
+    fn clear(&mut self, wanted: bool) -> bool {
         let hung = self.status.abandoned;
         self.leaving.retain(|leaving| !leaving.attempt.ended());
         let mut given_up = false;
@@ -144,7 +144,8 @@ impl Keeper {
         }
         let hanging = self.leaving.iter().filter(|l| l.abandoned).count();
         self.status.abandoned = hanging;
-        if hanging >= MOST_ABANDONED && self.status.exhausted.is_none() {
+        // Not while muted: the next process would not know of that, and listen.
+        if wanted && hanging >= MOST_ABANDONED && self.status.exhausted.is_none() {
             self.status.exhausted =
                 Some(format!("{hanging} threads hang in its driver, and only a new process can help"));
         }
