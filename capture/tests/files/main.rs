@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budget;
+mod channels;
+mod containers;
 mod damage;
 mod film;
 mod folder;
 mod material;
+mod ogg;
 mod payload;
 mod quiet;
 mod resampling;
 mod sound;
+mod wav_dialects;
+mod webm;
