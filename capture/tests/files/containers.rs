@@ -115,7 +115,7 @@ fn tags_around_any_sound() {
     let front = [&b"ID3\x04\0\0\0\0\x02\x08"[..], &[0xff; 264]].concat();
     let mut id3v1 = b"TAG".to_vec();
     id3v1.resize(128, b' ');
-    let mut ape = b"APETAGEX\xd0\x07\0\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    let mut ape = [&b"APETAGEX\xd0\x07\0\0"[..], &[0; 20]].concat();
     ape[12] = 32 + 5;
     let ape = [&b"12345"[..], &ape].concat();
     let words = [&b"LYRICSBEGIN"[..], &b"INDX00002"[..]].concat();
