@@ -17,6 +17,8 @@ use super::window::Window;
 /// The header of a file, and of a chunk.
 const FILE_BYTES: u64 = 8;
 const CHUNK_BYTES: u64 = 12;
+/// The most chunks that are looked at; a file may hold nothing else, twelve bytes each.
+const MAX_CHUNKS: u32 = 4096;
 /// The edit count before the samples.
 const DATA_BYTES: u64 = 4;
 /// The largest packet accepted, in bytes.
@@ -54,7 +56,7 @@ pub(super) fn decode(feed: &mut Feed<'_>, mut file: Window) -> Result<()> {
     let io = |source| read_error(path, "caf", source);
     let (mut description, mut table, mut cookie, mut data) = (None, Table::default(), Vec::new(), None);
     let mut at = FILE_BYTES;
-    loop {
+    for _ in 0..MAX_CHUNKS {
         let head = file.bytes_at(at, CHUNK_BYTES as usize).map_err(io)?;
         let Some(&[a, b, c, d, size @ ..]) = head.first_chunk::<12>() else {
             break;
@@ -182,6 +184,7 @@ fn packets(
     params.for_codec(id).with_sample_rate(rate).with_channels(Channels::Discrete(description.channels()));
     let extra = match id {
         codec::CODEC_ID_AAC => decoder_config(cookie).unwrap_or(cookie).to_vec(),
+        codec::CODEC_ID_ALAC => alac_config(cookie).to_vec(),
         // Without a header of its own: as RFC 7845 would have it.
         codec::CODEC_ID_OPUS if !cookie.starts_with(b"OpusHead") => {
             let channels = description.channels.min(255) as u8;
@@ -240,6 +243,18 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// ALAC's own parameters, without the atoms that older files have before and behind them.
+fn alac_config(cookie: &[u8]) -> &[u8] {
+    let mut config = cookie;
+    for atom in [b"frma", b"alac"] {
+        if config.get(4..8) == Some(atom.as_slice()) {
+            config = config.get(12..).unwrap_or_default();
+        }
+    }
+    // With a channel layout they are 48 bytes.
+    if config.len() == 48 { config } else { config.get(..24).unwrap_or(config) }
 }
 
 /// The AudioSpecificConfig in an MPEG-4 descriptor (ISO 14496-1 section 7.2.6).

@@ -78,6 +78,11 @@ impl<'a> Feed<'a> {
         Self { path, mixer, options, checksum: None, progress, started: Instant::now() }
     }
 
+    /// A part of the file is passed over: the work goes on, though nothing is decoded.
+    pub(super) fn step(&self) {
+        self.progress.step();
+    }
+
     /// The decoder for `params`; `trims`: what a reader marks as the encoder's is left out.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
     let mut stream: Option<Stream> = None;
     let mut headers = 0;
     loop {
+        feed.step();
         if ebml.left() == 0 {
             break;
         }

@@ -49,6 +49,7 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut reading = Reading::default();
     loop {
+        feed.step();
         let page = match next_page(&mut reader).map_err(|source| read_error(path, "ogg", source))? {
             Ok(page) => page,
             Err(NoPage::End) => break,

@@ -2,15 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budget;
+mod channels;
+mod containers;
 mod damage;
 mod film;
 mod folder;
 mod hostile;
 mod material;
 mod orientation;
+mod ogg;
 mod payload;
 mod pictures;
 mod quiet;
 mod resampling;
 mod sound;
 mod tracks;
+mod wav_dialects;
+mod webm;

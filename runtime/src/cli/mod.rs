@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod sample;
 mod score;
+mod spool;
 mod table;
 mod tui;
 
@@ -158,8 +159,8 @@ const USAGE: u8 = 2;
 pub(crate) fn run() -> ExitCode {
     // Before anything that sets a hook around this one.
     std::panic::set_hook(Box::new(output::panicked));
-    // Lines without time: two runs of a command say the same. Container readers remark on padding that means nothing.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,symphonia=error"))
+    // Lines without time: two runs of a command say the same. What decoders find is told by the errors and notes of files.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,symphonia=off"))
         .format(|out, record| {
             let text = output::shown(&record.args().to_string());
             writeln!(out, "mien: {}: {text}", record.level().as_str().to_lowercase())
