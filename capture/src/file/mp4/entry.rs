@@ -4,6 +4,7 @@
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known as codec;
 
+use super::avc::Configuration;
 use super::boxes::{Boxes, Kind, be16, be32};
 use super::movie::Parsed;
 use super::samples::Block;
@@ -25,8 +26,8 @@ pub(super) struct PictureEntry {
 /// The codec of pictures.
 #[derive(Clone, Debug)]
 pub(super) enum PictureCodec {
-    /// H.264: bytes of the length before each NAL unit, parameter sets; the profile where the description tells it.
-    H264 { length_bytes: usize, sets: Vec<Vec<u8>>, profile: Option<u8> },
+    /// H.264: bytes of the length before each NAL unit, parameter sets, the profile that the description tells.
+    H264 { length_bytes: usize, sets: Vec<Vec<u8>>, profile: u8 },
     /// Another one, by its name.
     Other(String),
 }
@@ -35,50 +36,31 @@ impl PictureEntry {
     /// Reads the description `body` of type `kind`.
     pub(super) fn parse(kind: Kind, body: &[u8]) -> Parsed<Self> {
         let mut entry = Self { codec: PictureCodec::Other(picture_codec(kind)), pixel: None, colour: None };
-        let mut has_sets = false;
+        let mut has_configuration = false;
         // Some programs leave a few bytes behind the last box.
         for (child, body) in Boxes::new(body.get(PICTURE_HEADER..).unwrap_or_default()).map_while(Result::ok) {
             match &child {
                 b"avcC" if matches!(&kind, b"avc1" | b"avc2" | b"avc3" | b"avc4") => {
-                    entry.codec = configuration(body)?;
-                    has_sets = true;
+                    let Configuration { profile, length_bytes, sets, .. } = Configuration::read(body)?;
+                    let sets = sets.into_iter().map(<[u8]>::to_vec).collect();
+                    entry.codec = PictureCodec::H264 { length_bytes, sets, profile };
+                    has_configuration = true;
                 }
                 b"pasp" => entry.pixel = be32(body, 0).zip(be32(body, 4)).filter(|(h, v)| *h > 0 && *v > 0),
                 b"colr" if body.starts_with(b"nclx") || body.starts_with(b"nclc") => {
                     let full = body.get(10).map(|flags| flags & 0x80 != 0).filter(|_| body.starts_with(b"nclx"));
-                    entry.colour = be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
+                    entry.colour =
+                        be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
                 }
                 b"sinf" if &kind == b"encv" => entry.codec = PictureCodec::Other("encrypted pictures".to_owned()),
                 _ => (),
             }
         }
-        if !has_sets && kind.starts_with(b"avc") {
+        if !has_configuration && kind.starts_with(b"avc") {
             return Err("its H.264 pictures have no configuration (box avcC)".to_owned());
         }
         Ok(entry)
     }
-}
-
-/// Reads the configuration record of AVC (ISO/IEC 14496-15 section 5.3.3).
-fn configuration(body: &[u8]) -> Parsed<PictureCodec> {
-    let short = || "its H.264 configuration (box avcC) is too short".to_owned();
-    let length_bytes = usize::from(body.get(4).ok_or_else(short)? & 3) + 1;
-    if length_bytes == 3 {
-        return Err("NAL unit lengths of 3 bytes, expected 1, 2 or 4".to_owned());
-    }
-    let (mut sets, mut at) = (Vec::new(), 5);
-    for mask in [0x1f, 0xff] {
-        // No sets at all is how avc3 says that they are in the stream.
-        let count = body.get(at).copied().unwrap_or(0) & mask;
-        at += 1;
-        for _ in 0..count {
-            let length = usize::from(be16(body, at).ok_or_else(short)?);
-            at += 2;
-            sets.push(body.get(at..at + length).ok_or_else(short)?.to_vec());
-            at += length;
-        }
-    }
-    Ok(PictureCodec::H264 { length_bytes, sets, profile: body.get(1).copied() })
 }
 
 /// The name of the codec of a description of pictures.
@@ -320,7 +302,10 @@ fn width_of(id: AudioCodecId) -> u32 {
     match id {
         codec::CODEC_ID_PCM_S16LE | codec::CODEC_ID_PCM_S16BE | codec::CODEC_ID_PCM_U16BE => 2,
         codec::CODEC_ID_PCM_S24LE | codec::CODEC_ID_PCM_S24BE => 3,
-        codec::CODEC_ID_PCM_S32LE | codec::CODEC_ID_PCM_S32BE | codec::CODEC_ID_PCM_F32LE | codec::CODEC_ID_PCM_F32BE => 4,
+        codec::CODEC_ID_PCM_S32LE
+        | codec::CODEC_ID_PCM_S32BE
+        | codec::CODEC_ID_PCM_F32LE
+        | codec::CODEC_ID_PCM_F32BE => 4,
         codec::CODEC_ID_PCM_F64LE | codec::CODEC_ID_PCM_F64BE => 8,
         _ => 1,
     }
@@ -412,20 +397,20 @@ mod tests {
     }
 
     #[test]
-    fn configurations_of_h264_are_bounded() {
-        let entry = |config: &[u8]| {
-            let mut body = vec![0; 78];
-            body.extend(boxed(b"avcC", config));
-            PictureEntry::parse(*b"avc1", &body)
-        };
-        let whole = [1, 66, 0, 30, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 1, 0x68];
-        let PictureCodec::H264 { length_bytes, sets, profile } = entry(&whole).unwrap().codec else { panic!("no H.264") };
-        assert_eq!((length_bytes, sets, profile), (4, vec![vec![0x67, 1], vec![0x68]], Some(66)));
-        for len in 7..whole.len() {
-            // Without the last sets it is shorter, not broken, where the counts are missing too.
-            assert!(len == 10 || entry(&whole[..len]).is_err(), "{len}");
+    fn descriptions_of_pictures_are_bounded() {
+        let mut body = vec![0; 78];
+        body.extend(boxed(b"avcC", &[1, 66, 0, 30, 0xff, 0xe1, 0, 1, 0x67, 0]));
+        body.extend(boxed(b"pasp", &[0, 0, 0, 4, 0, 0, 0, 3]));
+        body.extend(boxed(b"colr", b"nclx\0\x01\0\x01\0\x01\x80"));
+        let entry = PictureEntry::parse(*b"avc1", &body).unwrap();
+        assert!(matches!(&entry.codec, PictureCodec::H264 { length_bytes: 4, profile: 66, sets } if *sets == [[0x67]]));
+        assert_eq!((entry.pixel, entry.colour), (Some((4, 3)), Some((1, Some(true)))));
+        for len in 0..body.len() {
+            // Never more than an error.
+            let _ = PictureEntry::parse(*b"avc1", &body[..len]);
         }
         assert!(PictureEntry::parse(*b"avc1", &[0; 78]).is_err());
-        assert!(matches!(PictureEntry::parse(*b"hvc1", &[]).unwrap().codec, PictureCodec::Other(name) if name.contains("HEVC")));
+        let other = PictureEntry::parse(*b"hvc1", &[]).unwrap();
+        assert!(matches!(other.codec, PictureCodec::Other(name) if name.contains("HEVC")));
     }
 }
