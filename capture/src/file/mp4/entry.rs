@@ -52,6 +52,17 @@ impl PictureEntry {
                     entry.colour =
                         be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
                 }
+                b"esds" => {
+                    // The kind `mp4v` stands for all of MPEG.
+                    let name = match stream(body.get(4..).unwrap_or_default()) {
+                        Some((0x60..=0x65, _)) => "MPEG-2",
+                        Some((0x6a, _)) => "MPEG-1",
+                        Some((0x6c, _)) => "Motion JPEG",
+                        Some((0x6d, _)) => "PNG pictures",
+                        _ => continue,
+                    };
+                    entry.codec = PictureCodec::Other(name.to_owned());
+                }
                 b"sinf" if &kind == b"encv" => entry.codec = PictureCodec::Other("encrypted pictures".to_owned()),
                 _ => (),
             }
@@ -202,28 +213,10 @@ impl SoundEntry {
         Ok(entry)
     }
 
-    /// Reads an elementary stream descriptor (ISO/IEC 14496-1 section 7.2.6.5).
+    /// Takes codec and configuration from the elementary stream descriptor `bytes`.
     fn descriptor(&mut self, bytes: &[u8]) -> Parsed<()> {
-        let broken = || "its sound's descriptor (box esds) is broken".to_owned();
-        let (tag, mut body, _) = descriptor(bytes).ok_or_else(broken)?;
-        if tag == 3 {
-            let flags = body.get(2).copied().ok_or_else(broken)?;
-            let mut skip = 3;
-            skip += if flags & 0x80 != 0 { 2 } else { 0 };
-            if flags & 0x40 != 0 {
-                skip += 1 + usize::from(body.get(skip).copied().ok_or_else(broken)?);
-            }
-            skip += if flags & 0x20 != 0 { 2 } else { 0 };
-            body = body.get(skip..).ok_or_else(broken)?;
-            let (tag, config, _) = descriptor(body).ok_or_else(broken)?;
-            body = if tag == 4 { config } else { return Err(broken()) };
-        } else if tag != 4 {
-            return Err(broken());
-        }
-        let object = *body.first().ok_or_else(broken)?;
-        if let Some((5, config, _)) = body.get(13..).and_then(descriptor) {
-            self.config = config.to_vec();
-        }
+        let (object, config) = stream(bytes).ok_or("its sound's descriptor (box esds) is broken")?;
+        self.config = config.to_vec();
         self.codec = match object {
             0x40 | 0x66..=0x68 => SoundCodec::Known(codec::CODEC_ID_AAC, "AAC"),
             0x69 | 0x6b => SoundCodec::Known(codec::CODEC_ID_MP3, "MP3"),
@@ -236,6 +229,27 @@ impl SoundEntry {
         };
         Ok(())
     }
+}
+
+/// The object type of an elementary stream and its decoder's configuration (ISO/IEC 14496-1 section 7.2.6.5).
+fn stream(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (tag, mut body, _) = descriptor(bytes)?;
+    if tag == 3 {
+        let flags = *body.get(2)?;
+        let mut skip = 3;
+        skip += if flags & 0x80 != 0 { 2 } else { 0 };
+        skip += if flags & 0x40 != 0 { 1 + usize::from(*body.get(skip)?) } else { 0 };
+        skip += if flags & 0x20 != 0 { 2 } else { 0 };
+        let (tag, config, _) = descriptor(body.get(skip..)?)?;
+        body = Some(config).filter(|_| tag == 4)?;
+    } else if tag != 4 {
+        return None;
+    }
+    let config = match body.get(13..).and_then(descriptor) {
+        Some((5, config, _)) => config,
+        _ => &[],
+    };
+    Some((*body.first()?, config))
 }
 
 /// Tag, content and rest of a descriptor of MPEG-4 systems: lengths come seven bits a byte, four bytes at most.

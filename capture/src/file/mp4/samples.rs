@@ -92,8 +92,10 @@ pub(super) fn from_tables(
         return Ok(Vec::new());
     }
     let chunks = Chunks::of(tables).map_err(malformed)?;
-    if let (Some(block), Sizes::Uniform { .. }) = (block, &sizes) {
-        return pieces(origin, &chunks, sizes.count(), block, budget);
+    if let (Some(block), Sizes::Uniform { size, count }) = (block, &sizes) {
+        // Sound of several samples in a packet is counted by samples of one byte, or by packets.
+        let per = if *size == block.bytes { 1 } else { block.samples.max(1) };
+        return pieces(origin, &chunks, *count, block, per, budget);
     }
     budget.take(origin, sizes.count())?;
     if let Sizes::Uniform { size, count } = sizes {
@@ -139,15 +141,16 @@ pub(super) fn from_tables(
     Ok(samples)
 }
 
-/// Pieces of uncompressed sound.
+/// Pieces of sound whose packets are `block`, where the tables count `per` for each.
 fn pieces(
     origin: &Origin<'_>,
     chunks: &Chunks<'_>,
     count: u64,
     block: Block,
+    per: u32,
     budget: &mut Budget,
 ) -> Result<Vec<Sample>> {
-    let (per, bytes) = (u64::from(block.samples.max(1)), u64::from(block.bytes.max(1)));
+    let (per, bytes) = (u64::from(per), u64::from(block.bytes.max(1)));
     let most = (MAX_PIECE_BYTES / bytes).max(1) * bytes;
     let (mut found, mut left, mut total) = (Vec::new(), count, 0_u64);
     for (chunk, held, entry) in chunks.clone() {
@@ -160,7 +163,7 @@ fn pieces(
         while from < length {
             let size = (length - from).min(most);
             budget.take(origin, 1)?;
-            let duration = u32::try_from(size / bytes * per).unwrap_or(u32::MAX);
+            let duration = u32::try_from(size / bytes * u64::from(block.samples)).unwrap_or(u32::MAX);
             let offset = chunk.saturating_add(from);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
             found.push(Sample { offset, size, decoded_at: 0, shift: 0, duration, entry, sync: true });
