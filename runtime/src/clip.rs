@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use mien_capture::{AudioClip, Media, Pictures, SampleRate, Span, Timestamp, file, to_rate};
+use mien_capture::file::{self, ReadOptions};
+use mien_capture::{AudioClip, CaptureError, Media, Pictures, SampleRate, Span, Timestamp, to_rate};
+use mien_models::memory::Available;
 
 use crate::record::{Latency, Record};
 use crate::rung::Rung;
@@ -50,6 +52,43 @@ pub struct ClipRequest<'a> {
     pub first_seq: u64,
 }
 
+/// How recordings are read, and what people call them.
+#[derive(Clone, Debug, Default)]
+pub struct Reading<'a> {
+    /// What reading may cost, and which sound track is heard.
+    pub options: ReadOptions,
+    /// The name that records and errors give instead of the path, as of standard input.
+    pub name: Option<&'a Path>,
+}
+
+impl Reading<'_> {
+    /// Reading that takes a quarter of the memory that is left now, the networks being loaded: a clip at another rate than
+    /// theirs is in memory twice, and an utterance wants some, too.
+    pub fn here() -> Self {
+        let mut options = ReadOptions::default();
+        if let Some(available) = Available::now() {
+            options.memory = options.memory.min(available.bytes / 4);
+        }
+        Self { options, name: None }
+    }
+
+    /// `error` under the name that people know.
+    fn named(&self, error: CaptureError) -> CaptureError {
+        match self.name {
+            Some(name) => error.renamed(name),
+            None => error,
+        }
+    }
+}
+
+/// As [`score_clip_with`], with what the machine has left now.
+///
+/// # Errors
+/// As [`score_clip_with`].
+pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<Record>> {
+    score_clip_with(scorer, request, &Reading::here())
+}
+
 /// Scores a recording utterance by utterance. All of a clip's records come together, so that a clip that turns out to be
 /// damaged leaves none behind.
 ///
@@ -58,8 +97,8 @@ pub struct ClipRequest<'a> {
 ///
 /// # Errors
 /// What reading the clip and scoring an utterance raise.
-pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<Record>> {
-    let clip = Clip::open(request)?;
+pub fn score_clip_with(scorer: &mut Scorer, request: &ClipRequest<'_>, reading: &Reading<'_>) -> Result<Vec<Record>> {
+    let clip = Clip::open(request, reading)?;
     let start = Instant::now();
     let utterances = clip.utterances(scorer, request)?;
     let segment_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -121,7 +160,7 @@ pub fn clip_features(
 ) -> Result<Features> {
     let text = transcript.map_or(TextRequest::Absent, |transcript| TextRequest::Given(transcript.clone()));
     let request = ClipRequest { path, face, text: &text, whole: true, timing: false, first_seq: 0 };
-    let clip = Clip::open(&request)?;
+    let clip = Clip::open(&request, &Reading::here())?;
     clip.check_length(scorer.segment_settings().longest_s, "cut it into utterances")?;
     let Some(found) = clip.utterances(scorer, &request)?.into_iter().next() else {
         let reason = format!("{}, and no transcript: there is nothing to extract", clip.nothing(scorer.facts().rung));
@@ -156,9 +195,17 @@ struct Found<'a> {
 }
 
 impl Clip {
-    fn open(request: &ClipRequest<'_>) -> Result<Self> {
-        let Media { audio, mut pictures, notes, .. } = file::open(request.path)?;
-        let name = request.path.display().to_string();
+    fn open(request: &ClipRequest<'_>, reading: &Reading<'_>) -> Result<Self> {
+        let options = &reading.options;
+        let opened = file::open_with(request.path, options).map_err(|error| reading.named(error))?;
+        let Media { audio, mut pictures, mut notes, .. } = opened;
+        let path = reading.name.unwrap_or(request.path);
+        let name = path.display().to_string();
+        if reading.name.is_some() {
+            // Commands in notes name the file.
+            let hidden = request.path.display().to_string();
+            notes.iter_mut().for_each(|note| *note = note.replace(&hidden, "recording"));
+        }
         if let Some(face) = request.face {
             if pictures.is_some() {
                 return Err(RuntimeError::Request {
@@ -166,13 +213,16 @@ impl Clip {
                     reason: format!("{name} has pictures of its own; give none beside it"),
                 });
             }
-            pictures = file::open(face)?.pictures;
+            pictures = file::open_with(face, options)?.pictures;
             if pictures.is_none() {
                 return Err(RuntimeError::Unscorable {
                     path: face.into(),
                     reason: "holds no picture, expected a picture or a folder of pictures".into(),
                 });
             }
+        }
+        if let Some(sound) = &audio {
+            check_resampling(sound, options.memory, path)?;
         }
         let sound = audio.map(|a| to_rate(a, SampleRate::HZ_16000)).transpose()?;
         Ok(Self { name, sound, pictures, notes })
@@ -255,6 +305,16 @@ impl Clip {
             }),
         }
     }
+}
+
+/// Holds what a clip takes at the networks' rate, which may be sixteen times its own, against the memory for it.
+fn check_resampling(sound: &AudioClip, limit: u64, path: &Path) -> Result<()> {
+    let (from, to) = (u64::from(sound.rate().hz()), u64::from(SampleRate::HZ_16000.hz()));
+    let needed = (sound.samples().len() as u64).saturating_mul(to) / from.max(1) * size_of::<f32>() as u64;
+    if needed > limit {
+        return Err(CaptureError::OverMemory { path: path.to_owned(), needed, limit }.into());
+    }
+    Ok(())
 }
 
 /// Time of a sample at 16 kHz.

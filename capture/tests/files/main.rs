@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budget;
+mod channels;
+mod containers;
 mod damage;
 mod film;
 mod folder;
 mod hostile;
 mod material;
+mod ogg;
 mod orientation;
 mod payload;
 mod pictures;
@@ -14,3 +18,5 @@ mod quiet;
 mod resampling;
 mod sound;
 mod tracks;
+mod wav_dialects;
+mod webm;

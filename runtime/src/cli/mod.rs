@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod sample;
 mod score;
+mod spool;
 mod table;
 mod tui;
 

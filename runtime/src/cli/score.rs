@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use mien_runtime::clip::{ClipRequest, TextRequest, score_clip};
+use mien_capture::CaptureError;
+use mien_runtime::RuntimeError;
+use mien_runtime::clip::{ClipRequest, Reading, TextRequest, score_clip_with};
 use mien_runtime::default_bundle::choose;
 use mien_runtime::record::Record;
 use mien_runtime::rung::Demand;
@@ -11,12 +13,14 @@ use mien_runtime::scorer::Scorer;
 use mien_runtime::transcript::Transcript;
 
 use super::output::{self, Failure};
+use super::spool::Spool;
 use super::table::Table;
 use super::{EngineArgs, RungArgs};
 
 #[derive(Args)]
 pub(crate) struct ScoreArgs {
-    /// Sound files (wav, flac, mp3, aac, ogg), mp4 films, pictures, or folders of pictures with at most one sound file
+    /// Sound files (wav, aiff, caf, au, flac, mp3, aac, ogg, webm), mp4 films, pictures, or folders of pictures with at most one
+    /// sound file; - is a recording on standard input, read to its end
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What is said in the clip; the clip is scored as one utterance
@@ -31,6 +35,9 @@ pub(crate) struct ScoreArgs {
     /// Pictures for a sound file: a picture, or a folder of pictures
     #[arg(long, value_name = "PATH")]
     face: Option<PathBuf>,
+    /// The sound track of a film to hear, counted from 1 [default: the first one that is enabled]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sound_track: Option<u32>,
     /// Score each recording as one utterance instead of cutting it where speech pauses
     #[arg(long)]
     whole: bool,
@@ -54,6 +61,8 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
         (None, None) if args.no_llm => TextRequest::Absent,
         (None, None) => TextRequest::Simulate,
     };
+    // Whoever records into the pipe must not wait until the networks are loaded.
+    let spool = if args.files.iter().any(|file| Spool::is_meant(file)) { Some(Spool::fill()?) } else { None };
     let chosen = choose(args.engine.bundle.as_deref())?;
     // What was given must be used; what merely could be is left out where memory is short.
     let llm = match (&args.text, &args.text_file) {
@@ -74,12 +83,16 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     if let Some(landing) = scorer.landing().filter(|landing| landing.on_gpu() > 0) {
         output::tell(&format!("language model: {landing}"), args.json);
     }
+    let mut reading = Reading::here();
+    reading.options.sound_track = args.sound_track;
     let mut shown = Vec::new();
     let mut seq = 0;
     let mut worst = 0;
     for file in &args.files {
+        let spool = spool.as_ref().filter(|_| Spool::is_meant(file));
+        reading.name = spool.map(|_| file.as_path());
         let request = ClipRequest {
-            path: file,
+            path: spool.map_or(file.as_path(), Spool::path),
             face: args.face.as_deref(),
             text: &text,
             whole: args.whole,
@@ -87,7 +100,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
             first_seq: seq,
         };
         // One bad clip of many costs its own score only; the exit code tells.
-        match score_clip(&mut scorer, &request) {
+        match score_clip_with(&mut scorer, &request, &reading) {
             Ok(records) => {
                 seq += records.len() as u64;
                 if args.json {
@@ -96,7 +109,12 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
                     shown.extend(records);
                 }
             }
-            Err(error) => {
+            Err(mut error) => {
+                if spool.is_some()
+                    && let RuntimeError::Clip(CaptureError::Convert { command, .. }) = &mut error
+                {
+                    *command = "ffmpeg -i - -vn -ar 16000 -ac 1 -f wav - | mien score -".into();
+                }
                 output::report(&error, args.json);
                 worst = worst.max(error.exit_code());
             }

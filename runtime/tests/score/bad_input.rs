@@ -26,11 +26,14 @@ fn media_that_cannot_be_read_are_named() {
     refused(&folder);
 }
 
+/// A recording that stopped early is scored as far as it goes; what has no sound yet, or no index, is an error.
 #[test]
-fn truncated_media_are_an_error_not_a_shorter_clip() {
+fn truncated_sound_is_scored_with_a_note_and_truncated_films_are_an_error() {
     let material = Material::new();
     let whole = std::fs::read(SPEECH).unwrap();
-    refused(&material.file("half.wav", &whole[..whole.len() / 2]));
+    let half = material.file("half.wav", &whole[..whole.len() / 2]);
+    let records = mien(&["score", half.to_str().unwrap(), "--json", "--no-llm"]).records();
+    assert!(records[0]["notes"].to_string().contains("cut short"), "{}", records[0]);
     refused(&material.file("head.wav", &whole[..30]));
     let film = std::fs::read(material.film()).unwrap();
     refused(&material.file("half.mp4", &film[..film.len() / 2]));

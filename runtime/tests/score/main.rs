@@ -12,3 +12,4 @@ mod material;
 mod modes;
 mod rungs;
 mod statement;
+mod stdin;
