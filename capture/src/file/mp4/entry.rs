@@ -161,7 +161,7 @@ impl SoundEntry {
             }
             _ => (),
         }
-        let mut wide_little = false;
+        let (mut wide_little, mut has_configuration) = (false, false);
         let children = body.get(boxes..).unwrap_or_default();
         let mut codecs: Vec<(Kind, &[u8])> = Vec::new();
         for (child, body) in Boxes::new(children).map_while(Result::ok).take(32) {
@@ -173,6 +173,7 @@ impl SoundEntry {
             }
         }
         for (child, body) in codecs {
+            has_configuration |= configured(kind).is_some_and(|(_, wanted)| child == *wanted.as_bytes());
             match &child {
                 b"esds" => entry.descriptor(body.get(4..).unwrap_or_default())?,
                 b"alac" if body.len() >= 28 => {
@@ -199,6 +200,9 @@ impl SoundEntry {
             }
         }
         let channels = entry.channels.max(1);
+        if !has_configuration && let Some((codec, child)) = configured(kind) {
+            return Err(format!("its {codec} sound has no configuration (box {child})"));
+        }
         if let Some(known) = uncompressed(kind, entry.bits, wide_little, lpcm) {
             let width = width_of(known);
             entry.bits = 8 * width;
@@ -325,13 +329,20 @@ fn width_of(id: AudioCodecId) -> u32 {
     }
 }
 
+/// Codecs that cannot be read without a configuration, and the box that holds it.
+fn configured(kind: Kind) -> Option<(&'static str, &'static str)> {
+    match &kind {
+        b"mp4a" => Some(("AAC", "esds")),
+        b"Opus" => Some(("Opus", "dOps")),
+        b"alac" => Some(("ALAC", "alac")),
+        b"fLaC" => Some(("FLAC", "dfLa")),
+        _ => None,
+    }
+}
+
 /// The name of the codec of a description of sound.
 fn sound_codec(kind: Kind) -> String {
     let name = match &kind {
-        b"mp4a" => "AAC without its configuration",
-        b"Opus" => "Opus without its configuration",
-        b"alac" => "ALAC without its configuration",
-        b"fLaC" => "FLAC without its configuration",
         b"ac-3" | b"sac3" => "AC-3",
         b"ec-3" => "E-AC-3",
         b"ac-4" => "AC-4",
@@ -388,8 +399,8 @@ mod tests {
         assert_eq!(entry.codec.name(), "AC-3");
         // A box of no size is no configuration, and no reason to go on for ever.
         for size in 0..8 {
-            let entry = SoundEntry::parse(*b"mp4a", &sound(2, 16, 44_100, &esds(0x40, size))).unwrap();
-            assert_eq!(entry.codec.name(), "AAC without its configuration");
+            let refused = SoundEntry::parse(*b"mp4a", &sound(2, 16, 44_100, &esds(0x40, size))).unwrap_err();
+            assert!(refused.contains("no configuration (box esds)"), "{size}: {refused}");
         }
     }
 
