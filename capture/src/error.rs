@@ -135,23 +135,13 @@ pub enum CaptureError {
     },
     /// A film has no sound track of the number given.
     #[error("{}: it has no sound track {wanted}; found: {found}; choose one of these", path.display())]
-    SoundTrack {
+    NoSuchTrack {
         /// The film.
         path: PathBuf,
         /// The number given, from 1.
         wanted: u32,
         /// The sound tracks that there are, by their numbers.
         found: String,
-    },
-    /// A sound track was asked for that there is not.
-    #[error("{}: it has no sound track {wanted}, only {count}; choose one of them", path.display())]
-    NoSuchTrack {
-        /// The file.
-        path: PathBuf,
-        /// The number asked for, from 1.
-        wanted: u32,
-        /// How many there are.
-        count: u32,
     },
     /// Decoding needs more memory than it may take.
     #[error(
@@ -419,7 +409,6 @@ impl CaptureError {
             | Self::UnknownFormat { path, .. }
             | Self::UnsupportedCodec { path, .. }
             | Self::Convert { path, .. }
-            | Self::SoundTrack { path, .. }
             | Self::NoSuchTrack { path, .. }
             | Self::OverMemory { path, .. }
             | Self::NoAnswer { path, .. }

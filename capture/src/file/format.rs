@@ -97,7 +97,7 @@ fn readable(head: &[u8]) -> Option<Format> {
         [0xff, second, ..] if second & 0xe0 == 0xe0 && *second < 0xfe => Format::Sound(SoundFormat::Frames),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Format::Mp4,
         // QuickTime before mp4 had no box for its kind. Text does not begin with a byte below 32.
-        [..32, ..] if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip")) => Format::Mp4,
+        [0..=31, ..] if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip")) => Format::Mp4,
         _ => return None,
     })
 }
@@ -164,11 +164,9 @@ mod tests {
         assert_eq!(sound(b"FORM\0\0\0\0AIFC"), SoundFormat::Aiff);
         assert_eq!(readable(b"RIFF\0\0\0\0WEBPVP8 "), Some(Format::Picture));
         assert_eq!(readable(b"\0\0\0\x18ftypisom"), Some(Format::Mp4));
-        for (head, name) in [
-            (&b"RIFF\0\0\0\0AVI LIST"[..], "AVI"),
-            (b"#!AMR-WB\n", "AMR"),
-            (b"\0\0\x01\xba\x44", "MPEG-PS"),
-        ] {
+        for (head, name) in
+            [(&b"RIFF\0\0\0\0AVI LIST"[..], "AVI"), (b"#!AMR-WB\n", "AMR"), (b"\0\0\x01\xba\x44", "MPEG-PS")]
+        {
             assert_eq!(readable(head), None, "{name}");
             assert!(known(head).unwrap().0.contains(name), "{name}");
         }

@@ -135,8 +135,9 @@ fn open(feed: &mut Feed<'_>, tracks: &[u8]) -> Result<Stream> {
         Some(number) => {
             let found = (number as usize).checked_sub(1).and_then(|index| sounds.get(index)).copied();
             if found.is_none() && !sounds.is_empty() {
-                let (path, count) = (path.to_owned(), sounds.len() as u32);
-                return Err(CaptureError::NoSuchTrack { path, wanted: number, count });
+                let named = sounds.iter().zip(1..).map(|(track, number)| format!("{number} ({})", track.codec_name()));
+                let found = named.collect::<Vec<String>>().join(", ");
+                return Err(CaptureError::NoSuchTrack { path: path.to_owned(), wanted: number, found });
             }
             found
         }

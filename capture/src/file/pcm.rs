@@ -57,11 +57,6 @@ pub(super) fn codec_of(numbers: Numbers, bytes: u64, big_endian: bool) -> Option
     })
 }
 
-/// Whether packets of the codec may be joined and cut anywhere between two samples.
-pub(super) fn is_plain(id: AudioCodecId) -> bool {
-    (codec::CODEC_ID_PCM_S32LE..=codec::CODEC_ID_PCM_MULAW).contains(&id)
-}
-
 impl Layout {
     /// The decoder's parameters.
     pub(super) fn params(&self) -> AudioCodecParameters {

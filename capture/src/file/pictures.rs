@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::{CaptureError, Result};
@@ -29,7 +29,7 @@ enum Source {
     /// Picture files.
     Files(Files),
     /// The picture track of an mp4.
-    Film(Film),
+    Film(Arc<Film>),
 }
 
 /// Picture files, each with its time.
@@ -66,7 +66,7 @@ impl Pictures {
 
     pub(crate) fn film(film: Film) -> Self {
         let options = film.options().clone();
-        Self { source: Source::Film(film), options }
+        Self { source: Source::Film(Arc::new(film)), options }
     }
 
     /// From the time of the first picture to the time at which the last one ends.
@@ -148,7 +148,7 @@ pub struct Frames<'a> {
 enum Pass<'a> {
     Still(Option<&'a Picture>),
     Files(&'a Files, std::ops::Range<usize>),
-    Film(Box<FilmFrames<'a>>),
+    Film(Box<FilmFrames>),
 }
 
 impl Iterator for Frames<'_> {

@@ -9,7 +9,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use crate::audio::AudioClip;
-use crate::error::{CaptureError, Result};
+use crate::error::Result;
 
 use super::decoder::Feed;
 use super::format::SoundFormat;
@@ -98,7 +98,13 @@ pub(super) struct StoredPacket {
 ///
 /// # Errors
 /// Those of reading and decoding.
-pub(super) fn decode_mp4_track(path: &Path, file: File, len: u64, track: Mp4Track, options: &ReadOptions) -> Result<Sound> {
+pub(super) fn decode_mp4_track(
+    path: &Path,
+    file: File,
+    len: u64,
+    track: Mp4Track,
+    options: &ReadOptions,
+) -> Result<Sound> {
     guarded_steps(path, "symphonia", options, {
         let (path, options) = (path.to_owned(), options.clone());
         move |progress| {
@@ -127,9 +133,4 @@ pub(super) fn decode_mp4_track(path: &Path, file: File, len: u64, track: Mp4Trac
             })
         }
     })
-}
-
-/// The error for a number of a sound track that there is not.
-pub(super) fn no_such_track(path: &Path, wanted: u32, count: usize) -> CaptureError {
-    CaptureError::NoSuchTrack { path: path.to_owned(), wanted, count: u32::try_from(count).unwrap_or(u32::MAX) }
 }

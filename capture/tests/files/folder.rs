@@ -204,7 +204,7 @@ fn damaged_pictures_are_left_out_and_told() {
     let pictures = file::open(dir.path()).unwrap().pictures.unwrap();
     assert_eq!(pictures.left_out(), None);
     let found: Vec<_> = pictures.frames().map(Result::unwrap).map(|f| (f.time().as_nanos(), f.data()[0])).collect();
-    let expected: Vec<_> = [1, 3, 4, 5, 6, 7, 8, 9, 10].map(|i| (u64::from(i) * 40_000_000, i as u8)).to_vec();
+    let expected: Vec<_> = [1_u8, 3, 4, 5, 6, 7, 8, 9, 10].map(|i| (u64::from(i) * 40_000_000, i)).to_vec();
     assert_eq!(found, expected);
     // A second pass counts none twice.
     assert_eq!(pictures.frames().count(), 9);
@@ -227,7 +227,21 @@ fn files_with_wrong_names_are_read_by_their_content() {
     let dir = folder();
     bmp(&dir.path().join("1.jpg"), 4, 4, [1; 3]);
     bmp(&dir.path().join("2.dat"), 4, 4, [2; 3]);
-    ffmpeg(&["-f", "lavfi", "-i", "color=0x030303:s=4x4", "-frames:v", "1", "-c:v", "libwebp", "-lossless", "1", "-pix_fmt", "bgra", text(&dir.path().join("3.webp"))]);
+    ffmpeg(&[
+        "-f",
+        "lavfi",
+        "-i",
+        "color=0x030303:s=4x4",
+        "-frames:v",
+        "1",
+        "-c:v",
+        "libwebp",
+        "-lossless",
+        "1",
+        "-pix_fmt",
+        "bgra",
+        text(&dir.path().join("3.webp")),
+    ]);
     std::fs::rename(dir.path().join("3.webp"), dir.path().join("3.png")).unwrap();
     wav(dir.path(), "voice.bin", &sine(8_000, 16_000, 300.0, 0.5), 16_000, 1, Encoding::I16);
     std::fs::write(dir.path().join("notes.txt"), "no picture").unwrap();

@@ -4,6 +4,7 @@
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known as codec;
 
+use super::avc::Configuration;
 use super::boxes::{Boxes, Kind, be16, be32};
 use super::movie::Parsed;
 use super::samples::Block;
@@ -25,8 +26,8 @@ pub(super) struct PictureEntry {
 /// The codec of pictures.
 #[derive(Clone, Debug)]
 pub(super) enum PictureCodec {
-    /// H.264: bytes of the length before each NAL unit, parameter sets; the profile where the description tells it.
-    H264 { length_bytes: usize, sets: Vec<Vec<u8>>, profile: Option<u8> },
+    /// H.264: bytes of the length before each NAL unit, parameter sets, the profile that the description tells.
+    H264 { length_bytes: usize, sets: Vec<Vec<u8>>, profile: u8 },
     /// Another one, by its name.
     Other(String),
 }
@@ -35,50 +36,42 @@ impl PictureEntry {
     /// Reads the description `body` of type `kind`.
     pub(super) fn parse(kind: Kind, body: &[u8]) -> Parsed<Self> {
         let mut entry = Self { codec: PictureCodec::Other(picture_codec(kind)), pixel: None, colour: None };
-        let mut has_sets = false;
+        let mut has_configuration = false;
         // Some programs leave a few bytes behind the last box.
         for (child, body) in Boxes::new(body.get(PICTURE_HEADER..).unwrap_or_default()).map_while(Result::ok) {
             match &child {
                 b"avcC" if matches!(&kind, b"avc1" | b"avc2" | b"avc3" | b"avc4") => {
-                    entry.codec = configuration(body)?;
-                    has_sets = true;
+                    let Configuration { profile, length_bytes, sets, .. } = Configuration::read(body)?;
+                    let sets = sets.into_iter().map(<[u8]>::to_vec).collect();
+                    entry.codec = PictureCodec::H264 { length_bytes, sets, profile };
+                    has_configuration = true;
                 }
                 b"pasp" => entry.pixel = be32(body, 0).zip(be32(body, 4)).filter(|(h, v)| *h > 0 && *v > 0),
                 b"colr" if body.starts_with(b"nclx") || body.starts_with(b"nclc") => {
                     let full = body.get(10).map(|flags| flags & 0x80 != 0).filter(|_| body.starts_with(b"nclx"));
-                    entry.colour = be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
+                    entry.colour =
+                        be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
+                }
+                b"esds" => {
+                    // The kind `mp4v` stands for all of MPEG.
+                    let name = match stream(body.get(4..).unwrap_or_default()) {
+                        Some((0x60..=0x65, _)) => "MPEG-2",
+                        Some((0x6a, _)) => "MPEG-1",
+                        Some((0x6c, _)) => "Motion JPEG",
+                        Some((0x6d, _)) => "PNG pictures",
+                        _ => continue,
+                    };
+                    entry.codec = PictureCodec::Other(name.to_owned());
                 }
                 b"sinf" if &kind == b"encv" => entry.codec = PictureCodec::Other("encrypted pictures".to_owned()),
                 _ => (),
             }
         }
-        if !has_sets && kind.starts_with(b"avc") {
+        if !has_configuration && kind.starts_with(b"avc") {
             return Err("its H.264 pictures have no configuration (box avcC)".to_owned());
         }
         Ok(entry)
     }
-}
-
-/// Reads the configuration record of AVC (ISO/IEC 14496-15 section 5.3.3).
-fn configuration(body: &[u8]) -> Parsed<PictureCodec> {
-    let short = || "its H.264 configuration (box avcC) is too short".to_owned();
-    let length_bytes = usize::from(body.get(4).ok_or_else(short)? & 3) + 1;
-    if length_bytes == 3 {
-        return Err("NAL unit lengths of 3 bytes, expected 1, 2 or 4".to_owned());
-    }
-    let (mut sets, mut at) = (Vec::new(), 5);
-    for mask in [0x1f, 0xff] {
-        // No sets at all is how avc3 says that they are in the stream.
-        let count = body.get(at).copied().unwrap_or(0) & mask;
-        at += 1;
-        for _ in 0..count {
-            let length = usize::from(be16(body, at).ok_or_else(short)?);
-            at += 2;
-            sets.push(body.get(at..at + length).ok_or_else(short)?.to_vec());
-            at += length;
-        }
-    }
-    Ok(PictureCodec::H264 { length_bytes, sets, profile: body.get(1).copied() })
 }
 
 /// The name of the codec of a description of pictures.
@@ -168,7 +161,7 @@ impl SoundEntry {
             }
             _ => (),
         }
-        let mut wide_little = false;
+        let (mut wide_little, mut has_configuration) = (false, false);
         let children = body.get(boxes..).unwrap_or_default();
         let mut codecs: Vec<(Kind, &[u8])> = Vec::new();
         for (child, body) in Boxes::new(children).map_while(Result::ok).take(32) {
@@ -180,6 +173,7 @@ impl SoundEntry {
             }
         }
         for (child, body) in codecs {
+            has_configuration |= configured(kind).is_some_and(|(_, wanted)| child == *wanted.as_bytes());
             match &child {
                 b"esds" => entry.descriptor(body.get(4..).unwrap_or_default())?,
                 b"alac" if body.len() >= 28 => {
@@ -206,6 +200,9 @@ impl SoundEntry {
             }
         }
         let channels = entry.channels.max(1);
+        if !has_configuration && let Some((codec, child)) = configured(kind) {
+            return Err(format!("its {codec} sound has no configuration (box {child})"));
+        }
         if let Some(known) = uncompressed(kind, entry.bits, wide_little, lpcm) {
             let width = width_of(known);
             entry.bits = 8 * width;
@@ -220,28 +217,10 @@ impl SoundEntry {
         Ok(entry)
     }
 
-    /// Reads an elementary stream descriptor (ISO/IEC 14496-1 section 7.2.6.5).
+    /// Takes codec and configuration from the elementary stream descriptor `bytes`.
     fn descriptor(&mut self, bytes: &[u8]) -> Parsed<()> {
-        let broken = || "its sound's descriptor (box esds) is broken".to_owned();
-        let (tag, mut body, _) = descriptor(bytes).ok_or_else(broken)?;
-        if tag == 3 {
-            let flags = body.get(2).copied().ok_or_else(broken)?;
-            let mut skip = 3;
-            skip += if flags & 0x80 != 0 { 2 } else { 0 };
-            if flags & 0x40 != 0 {
-                skip += 1 + usize::from(body.get(skip).copied().ok_or_else(broken)?);
-            }
-            skip += if flags & 0x20 != 0 { 2 } else { 0 };
-            body = body.get(skip..).ok_or_else(broken)?;
-            let (tag, config, _) = descriptor(body).ok_or_else(broken)?;
-            body = if tag == 4 { config } else { return Err(broken()) };
-        } else if tag != 4 {
-            return Err(broken());
-        }
-        let object = *body.first().ok_or_else(broken)?;
-        if let Some((5, config, _)) = body.get(13..).and_then(descriptor) {
-            self.config = config.to_vec();
-        }
+        let (object, config) = stream(bytes).ok_or("its sound's descriptor (box esds) is broken")?;
+        self.config = config.to_vec();
         self.codec = match object {
             0x40 | 0x66..=0x68 => SoundCodec::Known(codec::CODEC_ID_AAC, "AAC"),
             0x69 | 0x6b => SoundCodec::Known(codec::CODEC_ID_MP3, "MP3"),
@@ -254,6 +233,27 @@ impl SoundEntry {
         };
         Ok(())
     }
+}
+
+/// The object type of an elementary stream and its decoder's configuration (ISO/IEC 14496-1 section 7.2.6.5).
+fn stream(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (tag, mut body, _) = descriptor(bytes)?;
+    if tag == 3 {
+        let flags = *body.get(2)?;
+        let mut skip = 3;
+        skip += if flags & 0x80 != 0 { 2 } else { 0 };
+        skip += if flags & 0x40 != 0 { 1 + usize::from(*body.get(skip)?) } else { 0 };
+        skip += if flags & 0x20 != 0 { 2 } else { 0 };
+        let (tag, config, _) = descriptor(body.get(skip..)?)?;
+        body = Some(config).filter(|_| tag == 4)?;
+    } else if tag != 4 {
+        return None;
+    }
+    let config = match body.get(13..).and_then(descriptor) {
+        Some((5, config, _)) => config,
+        _ => &[],
+    };
+    Some((*body.first()?, config))
 }
 
 /// Tag, content and rest of a descriptor of MPEG-4 systems: lengths come seven bits a byte, four bytes at most.
@@ -320,19 +320,29 @@ fn width_of(id: AudioCodecId) -> u32 {
     match id {
         codec::CODEC_ID_PCM_S16LE | codec::CODEC_ID_PCM_S16BE | codec::CODEC_ID_PCM_U16BE => 2,
         codec::CODEC_ID_PCM_S24LE | codec::CODEC_ID_PCM_S24BE => 3,
-        codec::CODEC_ID_PCM_S32LE | codec::CODEC_ID_PCM_S32BE | codec::CODEC_ID_PCM_F32LE | codec::CODEC_ID_PCM_F32BE => 4,
+        codec::CODEC_ID_PCM_S32LE
+        | codec::CODEC_ID_PCM_S32BE
+        | codec::CODEC_ID_PCM_F32LE
+        | codec::CODEC_ID_PCM_F32BE => 4,
         codec::CODEC_ID_PCM_F64LE | codec::CODEC_ID_PCM_F64BE => 8,
         _ => 1,
+    }
+}
+
+/// Codecs that cannot be read without a configuration, and the box that holds it.
+fn configured(kind: Kind) -> Option<(&'static str, &'static str)> {
+    match &kind {
+        b"mp4a" => Some(("AAC", "esds")),
+        b"Opus" => Some(("Opus", "dOps")),
+        b"alac" => Some(("ALAC", "alac")),
+        b"fLaC" => Some(("FLAC", "dfLa")),
+        _ => None,
     }
 }
 
 /// The name of the codec of a description of sound.
 fn sound_codec(kind: Kind) -> String {
     let name = match &kind {
-        b"mp4a" => "AAC without its configuration",
-        b"Opus" => "Opus without its configuration",
-        b"alac" => "ALAC without its configuration",
-        b"fLaC" => "FLAC without its configuration",
         b"ac-3" | b"sac3" => "AC-3",
         b"ec-3" => "E-AC-3",
         b"ac-4" => "AC-4",
@@ -389,8 +399,8 @@ mod tests {
         assert_eq!(entry.codec.name(), "AC-3");
         // A box of no size is no configuration, and no reason to go on for ever.
         for size in 0..8 {
-            let entry = SoundEntry::parse(*b"mp4a", &sound(2, 16, 44_100, &esds(0x40, size))).unwrap();
-            assert_eq!(entry.codec.name(), "AAC without its configuration");
+            let refused = SoundEntry::parse(*b"mp4a", &sound(2, 16, 44_100, &esds(0x40, size))).unwrap_err();
+            assert!(refused.contains("no configuration (box esds)"), "{size}: {refused}");
         }
     }
 
@@ -412,20 +422,20 @@ mod tests {
     }
 
     #[test]
-    fn configurations_of_h264_are_bounded() {
-        let entry = |config: &[u8]| {
-            let mut body = vec![0; 78];
-            body.extend(boxed(b"avcC", config));
-            PictureEntry::parse(*b"avc1", &body)
-        };
-        let whole = [1, 66, 0, 30, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 1, 0x68];
-        let PictureCodec::H264 { length_bytes, sets, profile } = entry(&whole).unwrap().codec else { panic!("no H.264") };
-        assert_eq!((length_bytes, sets, profile), (4, vec![vec![0x67, 1], vec![0x68]], Some(66)));
-        for len in 7..whole.len() {
-            // Without the last sets it is shorter, not broken, where the counts are missing too.
-            assert!(len == 10 || entry(&whole[..len]).is_err(), "{len}");
+    fn descriptions_of_pictures_are_bounded() {
+        let mut body = vec![0; 78];
+        body.extend(boxed(b"avcC", &[1, 66, 0, 30, 0xff, 0xe1, 0, 1, 0x67, 0]));
+        body.extend(boxed(b"pasp", &[0, 0, 0, 4, 0, 0, 0, 3]));
+        body.extend(boxed(b"colr", b"nclx\0\x01\0\x01\0\x01\x80"));
+        let entry = PictureEntry::parse(*b"avc1", &body).unwrap();
+        assert!(matches!(&entry.codec, PictureCodec::H264 { length_bytes: 4, profile: 66, sets } if *sets == [[0x67]]));
+        assert_eq!((entry.pixel, entry.colour), (Some((4, 3)), Some((1, Some(true)))));
+        for len in 0..body.len() {
+            // Never more than an error.
+            let _ = PictureEntry::parse(*b"avc1", &body[..len]);
         }
         assert!(PictureEntry::parse(*b"avc1", &[0; 78]).is_err());
-        assert!(matches!(PictureEntry::parse(*b"hvc1", &[]).unwrap().codec, PictureCodec::Other(name) if name.contains("HEVC")));
+        let other = PictureEntry::parse(*b"hvc1", &[]).unwrap();
+        assert!(matches!(other.codec, PictureCodec::Other(name) if name.contains("HEVC")));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{CaptureError, Result};
@@ -11,10 +12,11 @@ use crate::time::{Span, Timestamp};
 use super::super::convert;
 use super::super::options::ReadOptions;
 use super::super::picture::MAX_SIDE;
+use super::avc;
 use super::boxes::Origin;
 use super::edits::Edit;
 use super::entry::{PictureCodec, PictureEntry};
-use super::h264::{self, FilmFrames};
+use super::h264::FilmFrames;
 use super::movie::Track;
 use super::orientation::Orientation;
 use super::rgb::Colours;
@@ -131,7 +133,8 @@ impl Film {
         }
 
         let clock = PictureClock { clock, timescale: track.timescale, edit: track.edit };
-        let time = |sample: &Sample| i64::try_from(sample.decoded_at).unwrap_or(i64::MAX).saturating_add(sample.shift.into());
+        let time =
+            |sample: &Sample| i64::try_from(sample.decoded_at).unwrap_or(i64::MAX).saturating_add(sample.shift.into());
         let mut order: Vec<(i64, usize)> =
             samples.iter().enumerate().map(|(index, sample)| (time(sample), index)).collect();
         order.sort_unstable();
@@ -169,11 +172,11 @@ impl Film {
     }
 
     /// The pictures shown within `span`, all of them where none.
-    pub(crate) fn frames(&self, span: Option<Span>) -> FilmFrames<'_> {
+    pub(crate) fn frames(self: &Arc<Self>, span: Option<Span>) -> FilmFrames {
         let wanted = |shown: &Shown| shown.time.is_some_and(|time| span.is_none_or(|span| span.contains(time)));
         let first = self.shown.iter().position(wanted);
         let last = self.shown.iter().rposition(wanted);
-        FilmFrames::new(self, first.zip(last))
+        FilmFrames::new(Arc::clone(self), first.zip(last))
     }
 }
 
@@ -209,21 +212,22 @@ fn description(
         PictureCodec::H264 { length_bytes, sets, profile } => (length_bytes, sets, profile),
         PictureCodec::Other(name) => return Err(unread(origin.path, &name)),
     };
-    let told = Description { parameter_sets: Vec::new(), length_bytes, looks: None, pixel: entry.pixel, colour: entry.colour };
+    let told =
+        Description { parameter_sets: Vec::new(), length_bytes, looks: None, pixel: entry.pixel, colour: entry.colour };
     if !sets.iter().any(|set| Sps::parse(set).is_some()) {
         // Where the sets are in the stream, they stand in front of the pictures that need them.
         let mut bytes = Vec::new();
         let mine = stored.iter().filter(|stored| usize::from(stored.description) == place);
         for picture in mine.take(MAX_LOOKED_AT) {
             picture.read(origin.path, file, &mut bytes)?;
-            let units = h264::units(&bytes, length_bytes).map_while(std::result::Result::ok);
-            let found: Vec<&[u8]> = units.filter(|unit| h264::is_parameter_set(unit)).collect();
+            let units = avc::units(&bytes, length_bytes).map_while(std::result::Result::ok);
+            let found: Vec<&[u8]> = units.filter(|unit| avc::is_parameter_set(unit)).collect();
             if found.iter().any(|unit| Sps::parse(unit).is_some()) {
                 found.iter().try_for_each(|set| told.check(origin.path, set, options))?;
                 return Ok(told.with_sets(&found));
             }
         }
-        if let Some(profile) = profile.filter(|profile| !matches!(profile, 66 | 77 | 88 | 100)) {
+        if !matches!(profile, 66 | 77 | 88 | 100) {
             return Err(unread(origin.path, &profile_name(profile)));
         }
         return Err(origin.malformed("neither its description nor its first pictures hold H.264 parameter sets"));
@@ -237,7 +241,7 @@ fn description(
 impl Description {
     fn with_sets(mut self, sets: &[impl AsRef<[u8]>]) -> Self {
         self.looks = sets.iter().find_map(|set| self.looks_of(set.as_ref()));
-        self.parameter_sets = h264::byte_stream(sets);
+        self.parameter_sets = avc::byte_stream(sets);
         self
     }
 
@@ -318,7 +322,8 @@ impl PictureClock {
     fn shown_time(&self, raw: i64) -> Option<Timestamp> {
         let ticks = u64::try_from(raw).ok()?.checked_sub(self.edit.start)?;
         if let Some(length) = self.edit.length {
-            let beyond = u128::from(ticks) * u128::from(self.clock.movie) >= u128::from(length) * u128::from(self.timescale);
+            let beyond =
+                u128::from(ticks) * u128::from(self.clock.movie) >= u128::from(length) * u128::from(self.timescale);
             if beyond {
                 return None;
             }

@@ -2,66 +2,29 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use openh264::decoder::{DecodeOptions, DecodedYUV, Decoder, Flush};
 
 use crate::error::{CaptureError, Result};
 use crate::video::RgbFrame;
 
+use super::super::guard::guarded;
+use super::super::open_ordinary;
 use super::super::picture::MAX_SIDE;
 use super::aspect;
+use super::avc::{self, IDR, SPS, START_CODE};
 use super::film::{Film, Looks};
 use super::rgb;
-
-/// What stands before each NAL unit in a byte stream (H.264 annex B).
-pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
-/// The NAL unit types of a picture that needs no earlier one, and of sequence and picture parameter sets.
-const IDR: u8 = 5;
-const SPS: u8 = 7;
-const PPS: u8 = 8;
-
-/// The type of a NAL unit.
-fn kind(unit: &[u8]) -> u8 {
-    unit.first().map_or(0, |header| header & 0x1f)
-}
-
-/// Whether a NAL unit is a parameter set.
-pub(super) fn is_parameter_set(unit: &[u8]) -> bool {
-    matches!(kind(unit), SPS | PPS)
-}
-
-/// NAL units as a byte stream.
-pub(super) fn byte_stream(units: &[impl AsRef<[u8]>]) -> Vec<u8> {
-    units.iter().flat_map(|unit| [&START_CODE[..], unit.as_ref()].concat()).collect()
-}
-
-/// The NAL units of a stored picture, each behind its length of `length_bytes` bytes; a fault ends them.
-pub(super) fn units(picture: &[u8], length_bytes: usize) -> impl Iterator<Item = std::result::Result<&[u8], ()>> {
-    let mut rest = picture;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let parts = rest.split_at_checked(length_bytes).and_then(|(length, after)| {
-            let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-            after.split_at_checked(length)
-        });
-        let Some((unit, after)) = parts else {
-            rest = &[];
-            return Some(Err(()));
-        };
-        rest = after;
-        Some(Ok(unit))
-    })
-}
 
 /// The pictures of a [`Film`] within a stretch of time, in the order of display.
 ///
 /// Holds the file, one compressed picture, the decoder's reference pictures, and at the end of the stretch the few
 /// pictures that the decoder had kept back.
-pub(crate) struct FilmFrames<'a> {
-    film: &'a Film,
+///
+/// Each picture is decoded on a thread of its own, so that one that takes for ever is left behind with its decoder.
+pub(crate) struct FilmFrames {
+    film: Arc<Film>,
     state: State,
     display: Display,
     /// Pictures that are due.
@@ -89,6 +52,7 @@ struct Decoding {
 }
 
 /// Which decoded picture stands where in the order of display.
+#[derive(Clone, Copy)]
 struct Display {
     /// The next place.
     place: usize,
@@ -98,9 +62,9 @@ struct Display {
     began: usize,
 }
 
-impl<'a> FilmFrames<'a> {
+impl FilmFrames {
     /// The pictures at the places `wanted` (first and last) in the order of display.
-    pub(super) fn new(film: &'a Film, wanted: Option<(usize, usize)>) -> Self {
+    pub(super) fn new(film: Arc<Film>, wanted: Option<(usize, usize)>) -> Self {
         let display = Display { place: 0, wanted, began: 0 };
         let state = if wanted.is_some() { State::Closed } else { State::Ended };
         Self { film, state, display, ready: VecDeque::new(), next: 0 }
@@ -114,28 +78,40 @@ impl<'a> FilmFrames<'a> {
             if self.display.is_complete() {
                 return Ok(None);
             }
-            match &mut self.state {
+            match std::mem::replace(&mut self.state, State::Ended) {
                 State::Ended => return Ok(None),
                 State::Closed => self.begin()?,
-                State::Decoding(decoding) => {
-                    if self.next < self.film.stored.len() {
-                        self.ready.extend(decoding.decode(self.film, self.next, &mut self.display)?);
-                        self.next += 1;
-                    } else if !decoding.flushed {
-                        decoding.flush(self.film, &mut self.display, &mut self.ready)?;
-                    } else {
-                        return Err(self.display.damaged(self.film, "pictures are missing".to_owned()));
-                    }
-                }
+                State::Decoding(decoding) => self.step(decoding)?,
             }
         }
     }
 
+    /// Decodes the next stored picture; behind the last one, gets what the decoder kept back.
+    fn step(&mut self, mut decoding: Box<Decoding>) -> Result<()> {
+        let (film, index, mut display) = (Arc::clone(&self.film), self.next, self.display);
+        let behind = index >= film.stored.len();
+        if behind && decoding.flushed {
+            return Err(display.damaged(&film, "pictures are missing".to_owned()));
+        }
+        let (decoding, display, frames) = guarded(&self.film.path, "openh264", &self.film.options, move || {
+            let frames = if behind {
+                decoding.flush(&film, &mut display)?
+            } else {
+                decoding.decode(&film, index, &mut display)?.into_iter().collect()
+            };
+            Ok((decoding, display, frames))
+        })?;
+        self.ready.extend(frames);
+        self.display = display;
+        self.next = index.saturating_add(1);
+        self.state = State::Decoding(decoding);
+        Ok(())
+    }
+
     /// Opens the file and begins at the last picture from which all wanted ones can be decoded.
     fn begin(&mut self) -> Result<()> {
-        let film = self.film;
-        let io = |source| CaptureError::Io { path: film.path.clone(), action: "open it", source };
-        let file = File::open(&film.path).map_err(io)?;
+        let film = Arc::clone(&self.film);
+        let (file, _) = open_ordinary(&film.path)?;
         let decoder = Decoder::new().map_err(|error| CaptureError::DecoderFault {
             path: film.path.clone(),
             library: "openh264",
@@ -156,7 +132,7 @@ impl<'a> FilmFrames<'a> {
         // The table may call a picture a sync sample that only is a good place to tune in; the stream itself decides.
         while began > 0 {
             let sync = film.stored.get(began).is_some_and(|stored| stored.sync);
-            if sync && decoding.read(film, began, &self.display)? {
+            if sync && decoding.read(&film, began, &self.display)? {
                 break;
             }
             began -= 1;
@@ -168,7 +144,7 @@ impl<'a> FilmFrames<'a> {
     }
 }
 
-impl Iterator for FilmFrames<'_> {
+impl Iterator for FilmFrames {
     type Item = Result<RgbFrame>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -194,15 +170,15 @@ impl Decoding {
         stored.read(&film.path, &mut self.file, &mut self.compressed)?;
         self.stream.clear();
         let mut idr = false;
-        for unit in units(&self.compressed, description.length_bytes) {
+        for unit in avc::units(&self.compressed, description.length_bytes) {
             let Ok(unit) = unit else {
                 return Err(display.damaged(film, "a stored picture is shorter than its parts".to_owned()));
             };
             if unit.is_empty() {
                 continue;
             }
-            idr |= kind(unit) == IDR;
-            if kind(unit) == SPS {
+            idr |= avc::kind(unit) == IDR;
+            if avc::kind(unit) == SPS {
                 description.check(&film.path, unit, &film.options)?;
                 self.looks = description.looks_of(unit).or(self.looks);
             }
@@ -236,13 +212,14 @@ impl Decoding {
     }
 
     /// Gets the pictures that the decoder kept back for the order of display.
-    fn flush(&mut self, film: &Film, display: &mut Display, ready: &mut VecDeque<RgbFrame>) -> Result<()> {
+    fn flush(&mut self, film: &Film, display: &mut Display) -> Result<Vec<RgbFrame>> {
         self.flushed = true;
         let pictures = self.decoder.flush_remaining().map_err(|error| display.refused(film, &error))?;
+        let mut frames = Vec::new();
         for picture in &pictures {
-            ready.extend(display.take(film, picture, self.looks)?);
+            frames.extend(display.take(film, picture, self.looks)?);
         }
-        Ok(())
+        Ok(frames)
     }
 }
 

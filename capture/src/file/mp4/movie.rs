@@ -1,6 +1,6 @@
 //! The index of an mp4: its clock, its tracks, and what fragments need to know (ISO/IEC 14496-12 sections 8.2 to 8.8).
 
-use super::boxes::{Boxes, Kind, be16, be32, be32_signed, be64};
+use super::boxes::{Boxes, Kind, be16, be32, be32_signed};
 use super::edits::Edit;
 use super::orientation::Matrix;
 
@@ -167,7 +167,13 @@ impl<'a> Track<'a> {
                 }
                 b"tref" => {
                     if let Some(chapters) = find(body, b"chap")? {
-                        track.chapters = chapters.as_chunks::<4>().0.iter().map(|id| u32::from_be_bytes(*id)).take(MAX_TRACKS).collect();
+                        track.chapters = chapters
+                            .as_chunks::<4>()
+                            .0
+                            .iter()
+                            .map(|id| u32::from_be_bytes(*id))
+                            .take(MAX_TRACKS)
+                            .collect();
                     }
                 }
                 b"mdia" => track.media(body)?,

@@ -55,9 +55,10 @@ impl Budget {
     /// Takes `count` samples from the budget.
     pub(super) fn take(&mut self, origin: &Origin<'_>, count: u64) -> Result<()> {
         let used = self.limit - self.left;
-        self.left = self.left.checked_sub(count).ok_or_else(|| {
-            origin.too_large("samples in its tables", used.saturating_add(count), self.limit)
-        })?;
+        self.left = self
+            .left
+            .checked_sub(count)
+            .ok_or_else(|| origin.too_large("samples in its tables", used.saturating_add(count), self.limit))?;
         Ok(())
     }
 }
@@ -76,7 +77,12 @@ pub(super) struct Block {
 ///
 /// # Errors
 /// [`CaptureError::Malformed`] if the tables disagree, or tell of more bytes than the file has; [`CaptureError::TooLarge`].
-pub(super) fn from_tables(origin: &Origin<'_>, track: &Track<'_>, block: Option<Block>, budget: &mut Budget) -> Result<Vec<Sample>> {
+pub(super) fn from_tables(
+    origin: &Origin<'_>,
+    track: &Track<'_>,
+    block: Option<Block>,
+    budget: &mut Budget,
+) -> Result<Vec<Sample>> {
     let malformed = |reason: String| origin.malformed(reason);
     let tables = &track.tables;
     let Some(sizes) = Sizes::of(tables).map_err(malformed)? else {
@@ -86,8 +92,10 @@ pub(super) fn from_tables(origin: &Origin<'_>, track: &Track<'_>, block: Option<
         return Ok(Vec::new());
     }
     let chunks = Chunks::of(tables).map_err(malformed)?;
-    if let (Some(block), Sizes::Uniform { .. }) = (block, &sizes) {
-        return pieces(origin, &chunks, sizes.count(), block, budget);
+    if let (Some(block), Sizes::Uniform { size, count }) = (block, &sizes) {
+        // Sound of several samples in a packet is counted by samples of one byte, or by packets.
+        let per = if *size == block.bytes { 1 } else { block.samples.max(1) };
+        return pieces(origin, &chunks, *count, block, per, budget);
     }
     budget.take(origin, sizes.count())?;
     if let Sizes::Uniform { size, count } = sizes {
@@ -133,9 +141,16 @@ pub(super) fn from_tables(origin: &Origin<'_>, track: &Track<'_>, block: Option<
     Ok(samples)
 }
 
-/// Pieces of uncompressed sound.
-fn pieces(origin: &Origin<'_>, chunks: &Chunks<'_>, count: u64, block: Block, budget: &mut Budget) -> Result<Vec<Sample>> {
-    let (per, bytes) = (u64::from(block.samples.max(1)), u64::from(block.bytes.max(1)));
+/// Pieces of sound whose packets are `block`, where the tables count `per` for each.
+fn pieces(
+    origin: &Origin<'_>,
+    chunks: &Chunks<'_>,
+    count: u64,
+    block: Block,
+    per: u32,
+    budget: &mut Budget,
+) -> Result<Vec<Sample>> {
+    let (per, bytes) = (u64::from(per), u64::from(block.bytes.max(1)));
     let most = (MAX_PIECE_BYTES / bytes).max(1) * bytes;
     let (mut found, mut left, mut total) = (Vec::new(), count, 0_u64);
     for (chunk, held, entry) in chunks.clone() {
@@ -148,7 +163,7 @@ fn pieces(origin: &Origin<'_>, chunks: &Chunks<'_>, count: u64, block: Block, bu
         while from < length {
             let size = (length - from).min(most);
             budget.take(origin, 1)?;
-            let duration = u32::try_from(size / bytes * per).unwrap_or(u32::MAX);
+            let duration = u32::try_from(size / bytes * u64::from(block.samples)).unwrap_or(u32::MAX);
             let offset = chunk.saturating_add(from);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
             found.push(Sample { offset, size, decoded_at: 0, shift: 0, duration, entry, sync: true });
@@ -178,12 +193,19 @@ pub(super) fn check(origin: &Origin<'_>, samples: &[Sample], kind: &str, limit: 
             return Err(origin.truncated(sample.end()));
         }
         if u64::from(sample.size) > limit {
-            return Err(CaptureError::TooLarge { path: origin.path.to_owned(), unit, found: sample.size.into(), limit });
+            return Err(CaptureError::TooLarge {
+                path: origin.path.to_owned(),
+                unit,
+                found: sample.size.into(),
+                limit,
+            });
         }
         total = total.saturating_add(sample.size.into());
     }
     if total > origin.len {
-        return Err(origin.malformed(format!("its packets of {kind} overlap: {total} bytes in a file of {}", origin.len)));
+        return Err(
+            origin.malformed(format!("its packets of {kind} overlap: {total} bytes in a file of {}", origin.len))
+        );
     }
     Ok(())
 }
@@ -195,10 +217,17 @@ pub(super) fn largest(samples: &[Sample]) -> u32 {
 
 /// The table of sizes.
 enum Sizes<'a> {
-    Uniform { size: u32, count: u64 },
+    Uniform {
+        size: u32,
+        count: u64,
+    },
     Wide(&'a [[u8; 4]]),
     /// Sizes of 4, 8 or 16 bits, and how many there are.
-    Compact { bits: u8, count: u64, table: &'a [u8] },
+    Compact {
+        bits: u8,
+        count: u64,
+        table: &'a [u8],
+    },
 }
 
 impl<'a> Sizes<'a> {
@@ -389,8 +418,7 @@ mod tests {
             sync,
         };
         // The third one is empty and left out; its time passes.
-        let expected =
-            [sample(100, 10, 0, 40, true), sample(500, 20, 40, 40, false), sample(520, 30, 130, 50, true)];
+        let expected = [sample(100, 10, 0, 40, true), sample(500, 20, 40, 40, false), sample(520, 30, 130, 50, true)];
         assert_eq!(found.unwrap(), expected);
     }
 
@@ -429,7 +457,8 @@ mod tests {
         let stz2 = [&table(&[0])[..], &[0, 0, 0, 4], &table(&[3]), &[0x12, 0x30]].concat();
         let (stsc, stco) = (table(&[0, 1, 1, 3, 1]), table(&[0, 1, 7]));
         let tables = Tables { stsc: Some(&stsc), stz2: Some(&stz2), stco: Some(&stco), ..Tables::default() };
-        let sizes: Vec<_> = read(tables, None, 100).unwrap().iter().map(|sample| (sample.offset, sample.size)).collect();
+        let sizes: Vec<_> =
+            read(tables, None, 100).unwrap().iter().map(|sample| (sample.offset, sample.size)).collect();
         assert_eq!(sizes, [(7, 1), (8, 2), (10, 3)]);
         let short = [&table(&[0])[..], &[0, 0, 0, 16], &table(&[3]), &[0x12, 0x30]].concat();
         assert!(read(Tables { stz2: Some(&short), ..tables }, None, 100).is_err());

@@ -1,6 +1,6 @@
 //! The sound tracks of an mp4: which one is heard, and its decoding.
 
-use symphonia::core::audio::{Channels, Position};
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
 use crate::audio::AudioClip;
@@ -68,20 +68,24 @@ pub(super) struct Decoding<'a> {
 
 /// Whether an error is of the whole file, so that nothing else of it is used.
 pub(super) fn is_of_the_file(error: &CaptureError) -> bool {
-    matches!(error, CaptureError::Truncated { .. } | CaptureError::Io { .. } | CaptureError::TooLong { .. })
+    matches!(
+        error,
+        CaptureError::Truncated { .. }
+            | CaptureError::Io { .. }
+            | CaptureError::TooLong { .. }
+            | CaptureError::TooManyHanging { .. }
+    )
 }
 
 impl Decoding<'_> {
     /// Decodes the sound track that the options name, else the first enabled one that is not silent; none where the film has no sound.
     ///
     /// # Errors
-    /// [`CaptureError::SoundTrack`] if the track that the options name is not there; what reading the only tracks raises.
+    /// [`CaptureError::NoSuchTrack`] if the track that the options name is not there; what reading the only tracks raises.
     pub(super) fn choose(&self, tracks: &[SoundTrack<'_>], notes: &mut Vec<String>) -> Result<Option<AudioClip>> {
         if let Some(wanted) = self.options.sound_track {
-            let found = tracks.iter().find(|track| track.number == wanted).ok_or_else(|| CaptureError::SoundTrack {
-                path: self.origin.path.to_owned(),
-                wanted,
-                found: list(tracks),
+            let found = tracks.iter().find(|track| track.number == wanted).ok_or_else(|| {
+                CaptureError::NoSuchTrack { path: self.origin.path.to_owned(), wanted, found: list(tracks) }
             })?;
             return self.decode(found, notes).map(Some);
         }
@@ -131,7 +135,8 @@ impl Decoding<'_> {
         let entry = sound.entry.as_ref().map_err(|reason| origin.malformed(reason.clone()))?;
         self.check_entries(sound.track, sound.samples)?;
         if sound.track.edit.more {
-            notes.push("The edit list of its sound track has several parts; the track is read in one piece.".to_owned());
+            notes
+                .push("The edit list of its sound track has several parts; the track is read in one piece.".to_owned());
         }
         let placement = self.placement(sound, entry);
         if placement.lead_s > 0.0 {
@@ -160,7 +165,11 @@ impl Decoding<'_> {
     /// The error for sound in a `codec` that is not read here.
     fn unread(&self, codec: &str) -> CaptureError {
         let path = self.origin.path;
-        CaptureError::Convert { path: path.to_owned(), found: format!("sound in {codec}"), command: convert::sound(path) }
+        CaptureError::Convert {
+            path: path.to_owned(),
+            found: format!("sound in {codec}"),
+            command: convert::sound(path),
+        }
     }
 
     /// One decoder reads one description.
@@ -202,8 +211,9 @@ fn parameters(entry: &SoundEntry, samples: &[Sample]) -> AudioCodecParameters {
     if entry.rate > 0 {
         params.with_sample_rate(entry.rate);
     }
-    if let Some(channels) = channels(entry.channels) {
-        params.with_channels(channels);
+    // They are mixed into one, so it is only their number that counts.
+    if let Ok(count @ 1..) = u16::try_from(entry.channels) {
+        params.with_channels(Channels::Discrete(count));
     }
     if let Some(block) = entry.block {
         if entry.bits > 0 {
@@ -217,10 +227,4 @@ fn parameters(entry: &SoundEntry, samples: &[Sample]) -> AudioCodecParameters {
         params.with_extra_data(entry.config.clone().into_boxed_slice());
     }
     params
-}
-
-/// Speakers for `count` channels; they are mixed into one, so it is only their number that counts.
-fn channels(count: u32) -> Option<Channels> {
-    let mask = 1_u32.checked_shl(count).filter(|_| (1..=18).contains(&count))? - 1;
-    Position::from_bits(mask).map(Channels::Positioned)
 }
