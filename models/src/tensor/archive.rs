@@ -35,14 +35,13 @@ impl Allowance {
     pub fn take(&mut self, size: u64, compressed: u64, declared: bool) -> Result<(), String> {
         let most = FREE_ENTRY.saturating_add(compressed.saturating_mul(ENTRY_RATIO));
         if !declared && size > most {
-            return Err(format!(
-                "{compressed} compressed bytes announce {size} bytes, at most {most} are read; save it again uncompressed"
-            ));
+            return Err(format!("{compressed} compressed bytes announce {size} bytes, at most {most} are read"));
         }
         self.compressed = self.compressed.checked_sub(compressed).ok_or("it shares its bytes with other entries")?;
-        self.inflated = self.inflated.checked_sub(size).ok_or_else(|| {
-            format!("its entries take more than {TOTAL_RATIO} times the file and {FREE_TOTAL} bytes; save it again uncompressed")
-        })?;
+        self.inflated = self
+            .inflated
+            .checked_sub(size)
+            .ok_or_else(|| format!("its entries take more than {TOTAL_RATIO} times the file and {FREE_TOTAL} bytes"))?;
         Ok(())
     }
 }

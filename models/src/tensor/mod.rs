@@ -1,8 +1,8 @@
 //! Named tensors: the common form of published checkpoints, trained weights and formula weights.
 //!
 //! [`NamedTensors`] opens a file (`safetensors_file`; `torch_zip` or `torch_legacy` with `pickle`, `state_dict`,
-//! `tensor_view` and `torch_views`; all over a memory `map`) or stands for a [`formula`]; [`write_safetensors`] writes any
-//! set down again.
+//! `tensor_view` and `torch_views`; all over a memory `map`) or stands for a [`formula`]; `wrapped` takes off names what
+//! wrappers wrote into them; [`archive`] bounds what a zip archive costs; [`write_safetensors`] writes any set down again.
 
 pub mod archive;
 mod container;

@@ -242,8 +242,7 @@ impl NamedTensors {
             None => Ok(()),
             Some((name, entry)) => Err(ModelError::ExtraTensor {
                 origin: self.origin.clone(),
-                // The name comes from the file: it must not break the line.
-                key: name.escape_debug().to_string(),
+                key: shown(name),
                 found: entry.shape.clone(),
                 architecture,
             }),
@@ -263,9 +262,12 @@ impl NamedTensors {
         };
         match first_not_finite(&values) {
             None => Ok(values),
-            Some((index, value)) => {
-                Err(ModelError::NotFinite { origin: self.origin.clone(), what: format!("tensor {name}"), index, value })
-            }
+            Some((index, value)) => Err(ModelError::NotFinite {
+                origin: self.origin.clone(),
+                what: format!("tensor {}", shown(name)),
+                index,
+                value,
+            }),
         }
     }
 
@@ -287,7 +289,7 @@ impl NamedTensors {
         };
         copied.ok_or_else(|| ModelError::Contract {
             model: self.origin.clone(),
-            tensor: name.into(),
+            tensor: shown(name),
             expected: format!("floats in one block, {} of them from number {first} on", out.len()),
             found: format!("shape {:?} of type {}", entry.shape, entry.data.element()),
         })
@@ -310,7 +312,7 @@ impl NamedTensors {
         };
         values.ok_or_else(|| ModelError::Contract {
             model: self.origin.clone(),
-            tensor: name.into(),
+            tensor: shown(name),
             expected: "integers".into(),
             found: format!("elements of type {}", entry.data.element()),
         })
@@ -333,21 +335,26 @@ impl NamedTensors {
         }
         Err(ModelError::TensorShape {
             origin: self.origin.clone(),
-            key: name.into(),
+            key: shown(name),
             expected: expected.into(),
             found: entry.shape.clone(),
         })
     }
 
     fn missing(&self, name: &str, expected: &[usize]) -> ModelError {
-        ModelError::MissingTensor { origin: self.origin.clone(), key: name.into(), expected: expected.into() }
+        ModelError::MissingTensor { origin: self.origin.clone(), key: shown(name), expected: expected.into() }
     }
 
     fn wrong_type(&self, name: &str, entry: &Entry) -> ModelError {
         ModelError::TensorDtype {
             origin: self.origin.clone(),
-            key: name.into(),
+            key: shown(name),
             found: entry.data.element().to_string(),
         }
     }
+}
+
+/// A name as a message can show it: it comes from a file, and must neither break the line nor fill it.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(120).collect::<String>().escape_debug().to_string()
 }

@@ -44,8 +44,8 @@ pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, 
         .get(LENGTH_BYTES..data_start)
         .ok_or_else(|| refuse(format!("the header takes {length} bytes, the whole file has {}", map.len())))?;
     // `Metadata` checks that the ranges follow each other without holes and agree with type and shape.
-    let header: Metadata =
-        serde_json::from_slice(header).map_err(|e| refuse(format!("the header is no valid JSON: {e}")))?;
+    let header: Metadata = serde_json::from_slice(header)
+        .map_err(|e| refuse(format!("the header is no valid JSON: {}", e.to_string().escape_debug())))?;
     let data = map.len() - data_start;
     if header.data_len() != data {
         return Err(refuse(format!("the header describes {} bytes of data, the file has {data}", header.data_len())));

@@ -4,15 +4,59 @@
 //! state, recorders, configuration) is passed over.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use super::container::{Container, FileFormat, PassedOver};
 use super::pickle::{Pickle, Value, ValueId};
 use super::tensor_view::{TensorView, tensor};
+use crate::ModelError;
 
 /// What to do about a file that is not as it was written.
-pub(super) const DAMAGED: &str = "the file is damaged or was not copied whole: fetch it again";
+const DAMAGED: &str = "the file is damaged or was not copied whole: fetch it again";
 /// What to do about a file without tensors in a known place.
 pub(super) const NO_STATE_DICT: &str = "save the model's state dict with torch.save(model.state_dict(), path)";
+/// What to do about a file that is as it was written, and would cost more than its size allows.
+const EXCESSIVE: &str = "load it in Python and save its tensors again with torch.save, which compresses nothing";
+
+/// Why a file is not read, each with a phrase.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It is not as it was written.
+    Damaged(String),
+    /// It would take more time or memory than a file of its size may.
+    Excessive(String),
+}
+
+impl Refusal {
+    /// The same for a part of the file, named by what `told` makes of the phrase.
+    pub(super) fn of_part(self, told: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Damaged(reason) => Self::Damaged(told(reason)),
+            Self::Excessive(reason) => Self::Excessive(told(reason)),
+        }
+    }
+
+    /// The error for the file at `path`.
+    pub(super) fn error(self, path: &Path) -> ModelError {
+        let (reason, fix) = match self {
+            Self::Damaged(reason) => (reason, DAMAGED),
+            Self::Excessive(reason) => (reason, EXCESSIVE),
+        };
+        ModelError::Format { path: path.into(), format: "PyTorch", reason, fix }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        Self::Damaged(reason.into())
+    }
+}
 
 /// Keys under which training scripts nest the state dict, in the order of search.
 const NESTINGS: [&str; 7] = ["state_dict", "model", "model_state_dict", "net", "network", "module", "checkpoint"];

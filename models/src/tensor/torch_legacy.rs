@@ -12,7 +12,7 @@ use super::container::{Container, FileFormat};
 use super::map::FileMap;
 use super::named::Entry;
 use super::pickle::{Pickle, Value};
-use super::state_dict::{self, DAMAGED, NO_STATE_DICT};
+use super::state_dict::{self, NO_STATE_DICT, Refusal};
 use super::stored::Region;
 use super::tensor_view::{self, Storage};
 use super::torch_views;
@@ -39,22 +39,24 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
 /// Format when a pickle, the list of storages or a storage's length is not as torch.save wrote them. The form has no
 /// checksums: changed weights are not seen here.
 pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, Entry>, Container)> {
-    let refuse = |fix: &'static str| {
-        move |reason: String| ModelError::Format { path: path.into(), format: "PyTorch", reason, fix }
-    };
-    let damaged = refuse(DAMAGED);
+    let damaged = |reason: String| Refusal::Damaged(reason).error(path);
     let mut pickles = Pickles { bytes: map, position: 0 };
-    pickles.next().map_err(&damaged)?;
-    check_machine(&mut pickles).map_err(&damaged)?;
-    let object = pickles.next().map_err(&damaged)?;
-    let keys = pickles.next().map_err(&damaged)?;
-    let storages = storages(map, pickles.position, &object, &keys).map_err(&damaged)?;
-    let state = state_dict::find(&object).map_err(refuse(NO_STATE_DICT))?;
+    pickles.next().map_err(damaged)?;
+    check_machine(&mut pickles).map_err(damaged)?;
+    let object = pickles.next().map_err(damaged)?;
+    let keys = pickles.next().map_err(damaged)?;
+    let storages = storages(map, pickles.position, &object, &keys).map_err(damaged)?;
+    let state = state_dict::find(&object).map_err(|reason| ModelError::Format {
+        path: path.into(),
+        format: "PyTorch",
+        reason,
+        fix: NO_STATE_DICT,
+    })?;
     let container = state.container(FileFormat::TorchLegacy);
     let tensors = torch_views::entries(state.tensors, |key, _| {
-        storages.get(key).cloned().ok_or_else(|| format!("its storage {key:?} is not in the file"))
+        storages.get(key).cloned().ok_or_else(|| format!("its storage {key:?} is not in the file").into())
     });
-    Ok((tensors.map_err(&damaged)?, container))
+    Ok((tensors.map_err(|refusal| refusal.error(path))?, container))
 }
 
 /// The pickles at the start of the file.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::named::{Data, Entry};
+use super::state_dict::Refusal;
 use super::stored::{Region, Stored, View};
 use super::tensor_view::{Storage, TensorView};
 
@@ -20,8 +21,8 @@ const FREE_BYTES: u64 = 1 << 16;
 /// A phrase that names the tensor, when a storage is missing or is not as long as its tensor says.
 pub(super) fn entries(
     views: BTreeMap<&str, TensorView<'_>>,
-    mut find: impl FnMut(&str, Option<usize>) -> Result<Region, String>,
-) -> Result<BTreeMap<String, Entry>, String> {
+    mut find: impl FnMut(&str, Option<usize>) -> Result<Region, Refusal>,
+) -> Result<BTreeMap<String, Entry>, Refusal> {
     let mut regions: BTreeMap<String, Region> = BTreeMap::new();
     let mut tensors = BTreeMap::new();
     let (mut stored_bytes, mut tensor_bytes) = (0u64, 0u64);
@@ -31,7 +32,8 @@ pub(super) fn entries(
         let region = match regions.get(key) {
             Some(region) => region.clone(),
             None => {
-                let region = find(key, expected).map_err(|reason| format!("tensor {name:?}: {reason}"))?;
+                let region =
+                    find(key, expected).map_err(|e| e.of_part(|reason| format!("tensor {name:?}: {reason}")))?;
                 stored_bytes = stored_bytes.saturating_add(region.bytes().len() as u64);
                 regions.insert(key.to_owned(), region.clone());
                 region
@@ -39,9 +41,9 @@ pub(super) fn entries(
         };
         let found = region.bytes().len();
         if element.size().is_some() && expected != Some(found) {
-            return Err(format!(
-                "tensor {name:?}: its storage {key:?} has {found} bytes, {elements} {element} expected"
-            ));
+            let reason =
+                format!("tensor {name:?}: its storage {key:?} has {found} bytes, {elements} {element} expected");
+            return Err(reason.into());
         }
         let numbers = view.shape.iter().fold(1u64, |n, &length| n.saturating_mul(length as u64));
         tensor_bytes = tensor_bytes.saturating_add(numbers.saturating_mul(element.size().unwrap_or(0) as u64));
@@ -49,9 +51,9 @@ pub(super) fn entries(
         tensors.insert(name.to_owned(), Entry::new(view.shape, Data::Stored(stored)));
     }
     if tensor_bytes > FREE_BYTES.saturating_add(stored_bytes.saturating_mul(MOST_SHARED)) {
-        return Err(format!(
+        return Err(Refusal::Excessive(format!(
             "its tensors take {tensor_bytes} bytes out of storages of {stored_bytes}: they name the same numbers too often"
-        ));
+        )));
     }
     Ok(tensors)
 }

@@ -12,7 +12,7 @@ use super::container::{Container, FileFormat};
 use super::map::FileMap;
 use super::named::Entry;
 use super::pickle::{LONGEST_PROGRAM, Pickle};
-use super::state_dict::{self, DAMAGED, NO_STATE_DICT};
+use super::state_dict::{self, NO_STATE_DICT, Refusal};
 use super::stored::Region;
 use super::torch_views;
 use crate::{ModelError, Result};
@@ -29,16 +29,18 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
 /// # Errors
 /// Format when the archive, the pickle or a tensor's place is not as torch.save writes them.
 pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, Entry>, Container)> {
-    let refuse = |fix: &'static str| {
-        move |reason: String| ModelError::Format { path: path.into(), format: "PyTorch", reason, fix }
-    };
-    let damaged = refuse(DAMAGED);
-    let mut archive = Archive::open(map).map_err(&damaged)?;
-    let program = archive.program().map_err(&damaged)?;
-    let pickle = Pickle::parse(program.bytes()).map_err(&damaged)?;
-    let state = state_dict::find(&pickle).map_err(refuse(NO_STATE_DICT))?;
+    let refused = |refusal: Refusal| refusal.error(path);
+    let mut archive = Archive::open(map).map_err(refused)?;
+    let program = archive.program().map_err(refused)?;
+    let pickle = Pickle::parse(program.bytes()).map_err(|reason| refused(reason.into()))?;
+    let state = state_dict::find(&pickle).map_err(|reason| ModelError::Format {
+        path: path.into(),
+        format: "PyTorch",
+        reason,
+        fix: NO_STATE_DICT,
+    })?;
     let container = state.container(FileFormat::TorchZip);
-    let tensors = torch_views::entries(state.tensors, |key, bytes| archive.storage(key, bytes)).map_err(&damaged)?;
+    let tensors = torch_views::entries(state.tensors, |key, bytes| archive.storage(key, bytes)).map_err(refused)?;
     Ok((tensors, container))
 }
 
@@ -52,7 +54,7 @@ struct Archive<'m> {
 }
 
 impl<'m> Archive<'m> {
-    fn open(map: &'m Arc<FileMap>) -> std::result::Result<Self, String> {
+    fn open(map: &'m Arc<FileMap>) -> std::result::Result<Self, Refusal> {
         let mut zip = ZipArchive::new(Cursor::new(&map[..])).map_err(|e| format!("no complete zip archive: {e}"))?;
         archive::apart(&mut zip)?;
         let mut programs = zip.file_names_raw().filter_map(|name| {
@@ -71,7 +73,7 @@ impl<'m> Archive<'m> {
     }
 
     /// Newer files say in which byte order they were written.
-    fn check_byte_order(&mut self) -> std::result::Result<(), String> {
+    fn check_byte_order(&mut self) -> std::result::Result<(), Refusal> {
         let name = format!("{}byteorder", self.root);
         if self.zip.index_for_name_raw(name.as_bytes()).is_none() {
             return Ok(());
@@ -81,29 +83,29 @@ impl<'m> Archive<'m> {
     }
 
     /// The pickle.
-    fn program(&mut self) -> std::result::Result<Region, String> {
+    fn program(&mut self) -> std::result::Result<Region, Refusal> {
         self.entry(&format!("{}data.pkl", self.root), LONGEST_PROGRAM as u64, None)
     }
 
     /// The storage `key`, of which its tensors say that it has `bytes` bytes.
-    fn storage(&mut self, key: &str, bytes: Option<usize>) -> std::result::Result<Region, String> {
+    fn storage(&mut self, key: &str, bytes: Option<usize>) -> std::result::Result<Region, Refusal> {
         self.entry(&format!("{}data/{key}", self.root), u64::MAX, bytes)
     }
 
     /// Bytes of an entry, checked against the archive's checksum; in the map where they are not compressed. What is compressed and
     /// `declared` to have another length is not inflated.
-    fn entry(&mut self, name: &str, longest: u64, declared: Option<usize>) -> std::result::Result<Region, String> {
+    fn entry(&mut self, name: &str, longest: u64, declared: Option<usize>) -> std::result::Result<Region, Refusal> {
         let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
         let index = self.zip.index_for_name_raw(name.as_bytes()).ok_or_else(|| wrong(&"it is not in the archive"))?;
         let raw = self.zip.by_index_raw(index).map_err(|e| wrong(&e))?;
         let (size, compressed, checksum) = (raw.size(), raw.compressed_size(), raw.crc32());
         let (start, method) = (raw.data_start(), raw.compression());
         if raw.encrypted() {
-            return Err(wrong(&"it is encrypted"));
+            return Err(wrong(&"it is encrypted").into());
         }
         drop(raw);
         if size > longest {
-            return Err(wrong(&format_args!("it takes {size} bytes, at most {longest} are read")));
+            return Err(Refusal::Excessive(wrong(&format_args!("it takes {size} bytes, at most {longest} are read"))));
         }
         if method != CompressionMethod::Stored {
             return self.inflate(name, index, [size, compressed], declared);
@@ -128,19 +130,19 @@ impl<'m> Archive<'m> {
         index: usize,
         [size, compressed]: [u64; 2],
         declared: Option<usize>,
-    ) -> std::result::Result<Region, String> {
+    ) -> std::result::Result<Region, Refusal> {
         let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
         if let Some(bytes) = declared.filter(|bytes| *bytes as u64 != size) {
-            return Err(wrong(&format_args!("it announces {size} bytes, {bytes} expected")));
+            return Err(wrong(&format_args!("it announces {size} bytes, {bytes} expected")).into());
         }
-        self.allowance.take(size, compressed, declared.is_some()).map_err(|e| wrong(&e))?;
+        self.allowance.take(size, compressed, declared.is_some()).map_err(|e| Refusal::Excessive(wrong(&e)))?;
         let entry = self.zip.by_index(index).map_err(|e| wrong(&e))?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(size).map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
         // One byte more than announced shows an entry that lies about its size.
         entry.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
         if bytes.len() as u64 != size {
-            return Err(wrong(&format_args!("it does not hold the {size} bytes that it announces")));
+            return Err(wrong(&format_args!("it does not hold the {size} bytes that it announces")).into());
         }
         Ok(Region::Inflated(Arc::new(bytes)))
     }

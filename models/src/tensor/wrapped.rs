@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::NamedTensors;
+use super::named::shown;
 use crate::{ModelError, Result};
 
 /// Parts of names that only wrappers write, wherever they stand: torch.compile, (Distributed)DataParallel and AveragedModel, FSDP,
@@ -131,11 +132,6 @@ fn without_wrappers(name: &str, counts: &mut BTreeMap<String, usize>) -> Option<
         *counts.entry(format!("{part}.")).or_default() += 1;
     }
     Some(kept.join("."))
-}
-
-/// A name from a file as a line can show it.
-fn shown(name: &str) -> String {
-    name.chars().take(120).collect::<String>().escape_debug().to_string()
 }
 
 #[cfg(test)]

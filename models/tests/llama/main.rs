@@ -8,6 +8,7 @@ mod parts;
 mod quantised;
 mod refusals;
 mod sequences;
+mod split;
 
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@ use mien_capture::regular;
 
 use super::Config;
 use super::keys::{Key, keys, nearest};
+use crate::steering::is_steering;
 use crate::{Result, RuntimeError};
 
 /// A larger file is no configuration.
@@ -44,10 +45,13 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let error = |reason: String| RuntimeError::Config { path: path.into(), reason };
+        // Keys and the library's words quote what the file holds.
+        let shown = |c: char| if is_steering(c) { ' ' } else { c };
+        let error =
+            |reason: String| RuntimeError::Config { path: path.into(), reason: reason.chars().map(shown).collect() };
         let malformed = |e: toml::de::Error| {
             let line = e.span().map_or(String::new(), |span| format!("line {}: ", line_of(text, span.start)));
-            error(format!("{line}{}; see `mien config default`", e.message().replace('\n', " ")))
+            error(format!("{line}{}; see `mien config default`", e.message()))
         };
         let table: toml::Table = toml::from_str(text).map_err(malformed)?;
         if let Some((name, known)) = unknown(&table, &keys(), "") {
@@ -173,6 +177,9 @@ mod tests {
         assert!(fault("[llm]\nenabled = false\n[engine]\nrung = \"full\"").contains("line 4: engine.rung: full has"));
         assert!(fault("[microphone]\nenabled = false\n[engine]\nrung = \"audio-only\"").contains("opens no camera"));
         assert!(fault("[microphone").contains("line 1"));
+        for text in ["\"a\\u0000b\" = 1", "[camera]\n\"w\\u0007idth\" = 1", "[engine]\nrung = \"hi\\u0000gh\""] {
+            assert!(!fault(text).contains(|c: char| c.is_control()), "{text}: {:?}", fault(text));
+        }
         assert!(fault("[microphone]\nno_samples_s = nan").contains("no_samples_s"));
         let missing = Config::read(Path::new("/does/not/exist.toml")).unwrap_err();
         assert!(missing.to_string().contains("/does/not/exist.toml") && missing.exit_code() == 3);

@@ -10,6 +10,7 @@ use crate::config::{LlmSettings, SpeechSettings};
 use crate::live::tape::UtteranceEntry;
 use crate::record::{BundleMark, LlmOutcome};
 use crate::rung::Rung;
+use crate::steering::is_steering;
 
 /// Version of the files; a change that a replay would have to know of raises it.
 pub const VERSION: u32 = 1;
@@ -112,7 +113,12 @@ pub(super) fn failed(
     what: &'static str,
 ) -> impl Fn(&dyn std::fmt::Display) -> RuntimeError + use<> {
     let path: PathBuf = folder.join(file);
-    move |error| RuntimeError::Recording { path: path.clone(), reason: format!("{what}: {error}") }
+    // A library's words may quote what the file holds.
+    let shown = |c: char| if is_steering(c) { ' ' } else { c };
+    move |error| {
+        let reason = format!("{what}: {error}").chars().map(shown).collect();
+        RuntimeError::Recording { path: path.clone(), reason }
+    }
 }
 
 #[cfg(test)]

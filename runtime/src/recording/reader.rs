@@ -14,6 +14,7 @@ use super::writer::SPEC;
 use crate::live::hearing::HearingStep;
 use crate::live::tape::UtteranceEntry;
 use crate::record::LlmOutcome;
+use crate::steering::is_steering;
 use crate::{Result, RuntimeError};
 
 /// A line is a few hundred bytes, that of an utterance with all its pictures some thousand.
@@ -223,7 +224,7 @@ impl Steps {
     fn next(&mut self) -> Result<Option<Step>> {
         let refuse = |line: u64, reason: String| RuntimeError::Recording {
             path: self.path.clone(),
-            reason: format!("line {line}: {reason}"),
+            reason: format!("line {line}: {reason}").chars().map(|c| if is_steering(c) { ' ' } else { c }).collect(),
         };
         let mut bytes = Vec::new();
         self.line += 1;

@@ -44,8 +44,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
             ),
         },
     };
-    // Some editors doubled the carriage returns of a file that had them already.
-    let text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace('\r', "\n");
+    // A mark in the middle is where files were joined. Some editors doubled the carriage returns of a file that had them already.
+    let text = text.replace('\u{feff}', "").replace("\r\r\n", "\n").replace("\r\n", "\n").replace('\r', "\n");
     Ok(Decoded { text, note })
 }
 
@@ -123,6 +123,7 @@ mod tests {
             (units(false), Some("without its mark")),
             (units(true), Some("without its mark")),
             (western, Some("Windows-1252")),
+            (TEXT.replace('\n', "\n\u{feff}").into_bytes(), None),
             (TEXT.replace('\n', "\r\n").into_bytes(), None),
             (TEXT.replace('\n', "\r\r\n").into_bytes(), None),
             (TEXT.replace('\n', "\r").into_bytes(), None),

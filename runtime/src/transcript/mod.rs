@@ -4,6 +4,7 @@ mod encoding;
 mod markup;
 mod rolling;
 mod subtitles;
+mod times;
 
 use std::path::Path;
 
@@ -49,7 +50,7 @@ impl Transcript {
     /// # Errors
     /// [`RuntimeError::Transcript`] for control characters and marks that turn the direction of text.
     pub fn whole(text: &str, origin: &str) -> Result<Self> {
-        Ok(Self::Whole(clean(text, origin)?))
+        Ok(Self::Whole(clean(text, || origin.into())?))
     }
 
     /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending; with what a reader of the scores should know: how the
@@ -80,7 +81,7 @@ impl Transcript {
         let encoding::Decoded { text, note } = encoding::decode(&bytes).map_err(fail)?;
         let mut notes: Vec<String> = note.map(|note| format!("{origin}: {note}")).into_iter().collect();
         let transcript = match format {
-            None => Self::Whole(clean(&text, &origin)?),
+            None => Self::Whole(clean(&text, || origin.clone())?),
             Some(format) => {
                 let (cues, told) = subtitles::parse(&text, format, &origin)?;
                 notes.extend(told);
@@ -123,10 +124,10 @@ impl Transcript {
 /// White space folded to single spaces; control characters are refused, because they are a sign of a wrong file and a
 /// tokenizer would turn them into tokens that no transcript holds. So are the marks that embed, override or isolate a
 /// direction (Unicode annex 9), with which a text can be shown as another one than is scored.
-fn clean(text: &str, origin: &str) -> Result<String> {
+fn clean(text: &str, origin: impl FnOnce() -> String) -> Result<String> {
     if let Some((at, c)) = text.char_indices().find(|(_, c)| is_refused(*c)) {
         return Err(RuntimeError::Transcript {
-            origin: origin.into(),
+            origin: origin(),
             reason: format!("control character U+{:04X} at byte {at}, expected plain text; remove it", u32::from(c)),
         });
     }

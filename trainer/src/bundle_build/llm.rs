@@ -94,21 +94,30 @@ impl Llm {
         }
     }
 
+    /// Whether a bundle can get at it in this way, before the other networks are written.
+    ///
+    /// # Errors
+    /// Model for parts that are to stay outside.
+    pub fn check_placement(&self, placement: Placement) -> Result<()> {
+        if self.model.parts() == 1 || placement != Placement::Outside {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} is the first of {} parts, and a bundle names one file outside; leave --llm-place out, so that the parts are merged into \
+             the bundle",
+            self.path.display(),
+            self.model.parts()
+        );
+        Err(ModelError::Config { what: "language model".into(), reason }.into())
+    }
+
     /// Adds the file to a bundle: how that was done, as a sentence.
     ///
     /// # Errors
     /// Io; Model.
     pub fn place(&self, placement: Placement, writer: &mut BundleWriter, origin: Origin<'_>) -> Result<String> {
+        self.check_placement(placement)?;
         if self.model.parts() > 1 {
-            if placement == Placement::Outside {
-                let reason = format!(
-                    "{} is the first of {} parts, and a bundle names one file outside; leave the placement out, so that the parts are merged into \
-                     the bundle",
-                    self.path.display(),
-                    self.model.parts()
-                );
-                return Err(ModelError::Config { what: "language model".into(), reason }.into());
-            }
             self.model.merge(&writer.folder().join(FILE))?;
             writer.add(Role::Llm, FILE, origin)?;
             return Ok(format!("{FILE} is its {} parts merged", self.model.parts()));

@@ -112,7 +112,9 @@ pub fn build(request: &Request, out: &Path, tell: &mut dyn FnMut(&str, Part)) ->
         Some(path) => {
             tell("read", Part::Llm);
             let projector = &networks.projector;
-            Some(Llm::read(path, &projector.config, &projector.reading.path)?)
+            let llm = Llm::read(path, &projector.config, &projector.reading.path)?;
+            llm.check_placement(request.placement)?;
+            Some(llm)
         }
     };
     let readings: Vec<Reading> =

@@ -46,10 +46,10 @@ struct Build {
     /// The fusion network: its authors' checkpoint (.pt), or weights trained here
     #[arg(long, value_name = "FILE")]
     fusion: PathBuf,
-    /// The language model; without one, a device scores voice and face only
+    /// The language model, or the first of its parts; without one, a device scores voice and face only
     #[arg(long, value_name = "FILE.gguf")]
     llm: Option<PathBuf>,
-    /// How the bundle gets at the language model's gigabytes
+    /// How the bundle gets at the language model's gigabytes; several parts are always merged into it
     #[arg(long, value_enum, default_value_t = Place::Link)]
     llm_place: Place,
     /// The folder to make; a bundle that is there is kept as FOLDER.previous

@@ -2,10 +2,11 @@
 
 use half::f16;
 use mien_models::bundle::{Bundle, Manifest, Role};
-use mien_models::llama::{PROMPT, SHORT_PROMPT};
+use mien_models::llama::{GgufHeader, PROMPT, SHORT_PROMPT};
 use mien_models::tensor::NamedTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::split::{Told, split};
 use super::{NETWORKS, Place};
 
 fn manifest(place: &Place, name: &str) -> Manifest {
@@ -190,4 +191,39 @@ fn the_prompt_is_that_of_the_option() {
         place.built(&name, &["--llm", &llm, "--prompt", option]);
         assert_eq!(manifest(&place, &name).method.prompt, expected, "{option}");
     }
+}
+
+#[test]
+fn wrapped_weights_make_the_same_bundle() {
+    let place = Place::new();
+    place.built("plain", &[]);
+    NETWORKS.iter().for_each(|network| place.write(network, "module._orig_mod.", &[]));
+    let told = place.built("wrapped", &[]);
+    assert_eq!(told.matches("prefixes of wrappers were taken off names: _orig_mod.").count(), NETWORKS.len(), "{told}");
+    assert_eq!(graphs(&manifest(&place, "wrapped")), graphs(&manifest(&place, "plain")));
+}
+
+#[test]
+fn a_language_model_in_parts_is_read_by_its_first_and_merged() {
+    let place = Place::new();
+    let whole = place.path("dry/llm.gguf");
+    let count = GgufHeader::read(&whole).unwrap().tensors().len();
+    let told = Told { count: 2, tensors: count as i32 };
+    let parts = split(&whole, "model", &[0..3, 3..count], told);
+    let parts: Vec<String> = parts.iter().map(|part| part.display().to_string()).collect();
+    let said = place.built("merged", &["--llm", &parts[0]]);
+    assert!(said.contains("its 2 parts merged"), "{said}");
+    place.built("whole", &["--llm", &place.text("dry/llm.gguf")]);
+    let digest = |name: &str| manifest(&place, name).file(Role::Llm).unwrap().sha256.to_string();
+    assert_eq!(digest("merged"), digest("whole"));
+    for (code, more, expected) in [
+        (5, ["--llm", parts[1].as_str(), "--llm-place", "copy"], "give the first part"),
+        (3, ["--llm", parts[0].as_str(), "--llm-place", "outside"], "names one file outside"),
+    ] {
+        let said = place.refused(code, None, &more);
+        assert!(said.contains(expected), "{said}");
+    }
+    std::fs::remove_file(&parts[1]).unwrap();
+    let said = place.refused(3, None, &["--llm", &parts[0]]);
+    assert!(said.contains("model-00002-of-00002.gguf") && said.contains("part 2 of 2 is missing"), "{said}");
 }

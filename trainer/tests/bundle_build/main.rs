@@ -4,6 +4,8 @@
 mod built;
 mod int8;
 mod refused;
+#[path = "../../../models/tests/llama/split.rs"]
+mod split;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -94,7 +94,9 @@ fn entry(
         return Err(wrong(&format_args!("it takes {size} bytes, at most {LONGEST_ENTRY} are read")));
     }
     // Of a Python object nothing else says how long it is.
-    allowance.take(size, entry.compressed_size(), false).map_err(|e| wrong(&e))?;
+    allowance
+        .take(size, entry.compressed_size(), false)
+        .map_err(|e| wrong(&format_args!("{e}; save it again with numpy.savez")))?;
     // What an entry announces is not believed: memory grows with what really comes.
     let mut bytes = Vec::new();
     entry.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
