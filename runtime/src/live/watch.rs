@@ -24,7 +24,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// A turn of the watch itself that took so long means that the whole machine slept, or the process was stopped.
 const SLEPT: Duration = Duration::from_secs(2);
 /// How long the ending may make no progress.
-const ENDING: Duration = Duration::from_millis(450);
+const ENDING: Duration = Duration::from_millis(350);
 
 /// A thread that broke or stood still, so that the session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
