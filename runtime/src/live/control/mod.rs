@@ -36,6 +36,8 @@ const AT_ONCE: usize = 16;
 const TURN: Duration = Duration::from_millis(20);
 /// How soon it is looked for a place again where there is none.
 const CROWDED: Duration = Duration::from_millis(2);
+/// Time between two commands that mute nothing: who asks without end leaves the machine time to mute.
+const PACE: Duration = Duration::from_millis(2);
 /// How long the end waits for a command under way.
 const ENDING: Duration = Duration::from_millis(200);
 
@@ -128,6 +130,9 @@ fn answer(commands: &Commands, handler: &Handler, ended: &AtomicBool) {
             json!({ "error": format!("the command broke down: {reason}") })
         });
         client.answer(&answer);
+        if !command.mutes() {
+            std::thread::sleep(PACE);
+        }
     }
 }
 
