@@ -375,13 +375,13 @@ impl Live {
                 faces.close();
             }
             self.wiring.desk.look();
-            let stuck = self.pulses.stuck(LEAVING);
+            let stuck = self.pulses.still(LEAVING);
             let still = stages.iter().any(|(name, s)| !s.is_finished() && stuck.contains(name));
             if still || Instant::now() > deadline || (self.fault().is_some() && scored) {
                 break;
             }
         }
-        let stuck = self.pulses.stuck(LEAVING);
+        let stuck = self.pulses.still(LEAVING);
         for (name, stage) in stages.drain(..) {
             if stage.is_finished() {
                 let _ = stage.join();
