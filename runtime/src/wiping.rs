@@ -9,11 +9,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroize;
 
 /// Bytes of a stack that [`wipe_stack`] overwrites: more than any stage's own code uses.
 const STACK: usize = 48 * 1024;
+
+/// Stacks of ended threads at most: glibc keeps 40 MiB of them, and Rust's threads have 2 MiB each.
+const ENDED: usize = 24;
 
 /// Whether memory that is given back is zeroed.
 static WIPING: AtomicBool = AtomicBool::new(false);
@@ -29,6 +33,28 @@ pub fn wipe_stack() {
     let mut used = [0u8; STACK];
     used.zeroize();
     black_box(&mut used);
+}
+
+/// Overwrites the stacks of threads that have ended: the C library keeps them for threads to come, with what was on their last pages.
+/// So as many threads as it keeps stacks for are started at once, and each overwrites the one that it gets. Waits for all of them.
+pub fn wipe_ended_stacks() {
+    wipe_stack();
+    let gate = Arc::new(RwLock::new(()));
+    let closed = gate.write().unwrap_or_else(PoisonError::into_inner);
+    let started = (0..ENDED).map_while(|_| {
+        let gate = Arc::clone(&gate);
+        let work = move || {
+            wipe_stack();
+            // Its stack is nobody else's until all have theirs.
+            drop(gate.read());
+        };
+        std::thread::Builder::new().name("wiping".into()).spawn(work).ok()
+    });
+    let started: Vec<_> = started.collect();
+    drop(closed);
+    for thread in started {
+        let _ = thread.join();
+    }
 }
 
 /// The system's allocator; zeroes memory before it is given back, once [`wipe_on_free`] was called.

@@ -17,7 +17,7 @@ use super::lines::{Lines, ReaderState};
 use super::tui;
 
 /// How long the end waits for a reader who takes nothing, and how long for one who takes his time.
-const PATIENCE: Duration = Duration::from_millis(350);
+const PATIENCE: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_millis(900);
 
 /// Why a command ends with another exit code than 0.

@@ -63,6 +63,16 @@ impl Pulses {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         stages.iter().filter(|(_, last)| wanted(last.load(Ordering::Relaxed))).map(|(name, _)| *name).collect()
     }
+
+    /// The stages whose threads have not beaten for longer than `limit`; whether they can do their work is another question.
+    pub fn still(&self, limit: Duration) -> Vec<&'static str> {
+        let now = self.clock.now().as_nanos();
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        // What is not a time of the past means something else.
+        let still = |last: u64| now.checked_sub(last).is_some_and(|silent| silent > limit);
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.iter().filter(|(_, last)| still(last.load(Ordering::Relaxed))).map(|(name, _)| *name).collect()
+    }
 }
 
 impl Pulse {

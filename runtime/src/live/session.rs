@@ -37,7 +37,7 @@ use crate::default_bundle::choose;
 use crate::record::LlmOutcome;
 use crate::rung::{Chosen, Wish, choose_here};
 use crate::scorer::Networks;
-use crate::wiping::wipe_on_free;
+use crate::wiping::{wipe_ended_stacks, wipe_on_free};
 use crate::{Result, RuntimeError};
 
 /// How long the listener may take to have room for one more telling.
@@ -324,6 +324,8 @@ impl Live {
             }
             // The scorer and the reader throw away what their networks hold before they take anything else.
             self.wiring.wipes.fetch_add(1, Ordering::AcqRel);
+            // The devices' threads have ended; nobody waits for what they left.
+            let _ = std::thread::Builder::new().name("wiping".into()).spawn(wipe_ended_stacks);
             self.wiring.board.no_sound();
         }
         let closing_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -391,13 +393,13 @@ impl Live {
                 faces.close();
             }
             self.wiring.desk.look();
-            let stuck = self.pulses.stuck(LEAVING);
+            let stuck = self.pulses.still(LEAVING);
             let still = stages.iter().any(|(name, s)| !s.is_finished() && stuck.contains(name));
             if still || Instant::now() > deadline || (self.fault().is_some() && scored) {
                 break;
             }
         }
-        let stuck = self.pulses.stuck(LEAVING);
+        let stuck = self.pulses.still(LEAVING);
         for (name, stage) in stages.drain(..) {
             if stage.is_finished() {
                 let _ = stage.join();

@@ -24,7 +24,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// A turn of the watch itself that took so long means that the whole machine slept, or the process was stopped.
 const SLEPT: Duration = Duration::from_secs(2);
 /// How long the ending may make no progress.
-const ENDING: Duration = Duration::from_millis(450);
+const ENDING: Duration = Duration::from_millis(350);
 
 /// A thread that broke or stood still, so that the session cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn watch(
         turned = Instant::now();
         // Nobody could beat while everything slept.
         if slept.elapsed() > STILL {
-            for thread in pulses.stuck(STILL) {
+            for thread in pulses.still(STILL) {
                 wiring.broke(thread, &format!("no progress for {} s", STILL.as_secs()), false);
             }
         }
@@ -114,7 +114,7 @@ fn watch(
         }
         let since = *ending.get_or_insert_with(Instant::now);
         // The thread that writes the output is the one that ends everything.
-        if since.elapsed() > ENDING && pulses.stuck(ENDING).contains(&OUTPUT_STAGE) {
+        if since.elapsed() > ENDING && pulses.still(ENDING).contains(&OUTPUT_STAGE) {
             let leave = leave.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(leave) = leave.as_ref() {
                 leave(wiring.fatal.get());

@@ -7,6 +7,7 @@
 mod client;
 mod place;
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +37,8 @@ const AT_ONCE: usize = 16;
 const TURN: Duration = Duration::from_millis(20);
 /// How soon it is looked for a place again where there is none.
 const CROWDED: Duration = Duration::from_millis(2);
+/// Time between two commands that mute nothing: who asks without end leaves the machine time to mute.
+const PACE: Duration = Duration::from_millis(2);
 /// How long the end waits for a command under way.
 const ENDING: Duration = Duration::from_millis(200);
 
@@ -128,6 +131,9 @@ fn answer(commands: &Commands, handler: &Handler, ended: &AtomicBool) {
             json!({ "error": format!("the command broke down: {reason}") })
         });
         client.answer(&answer);
+        if !command.mutes() {
+            std::thread::sleep(PACE);
+        }
     }
 }
 
@@ -139,11 +145,7 @@ fn listen(listener: &UnixListener, mutes: &Commands, others: &Commands, ended: &
         beat();
         wait(listener, &clients, at_the_door.is_some());
         for _ in 0..AT_ONCE {
-            let Some(client) = at_the_door.take().or_else(|| listener.accept().ok().map(|(s, _)| Client::new(s)))
-            else {
-                // Nobody waits, or there is no descriptor left: another turn may find one.
-                break;
-            };
+            let Some(client) = at_the_door.take().or_else(|| accept(listener)) else { break };
             if clients.len() >= CLIENTS {
                 let Some(index) = least(&clients) else {
                     at_the_door = Some(client);
@@ -165,6 +167,20 @@ fn listen(listener: &UnixListener, mutes: &Commands, others: &Commands, ended: &
                 commands.push(Asked { command, client: client.clone() }).is_none()
             }
         });
+    }
+}
+
+/// The next client, if one is there.
+fn accept(listener: &UnixListener) -> Option<Client> {
+    match listener.accept() {
+        Ok((stream, _)) => Some(Client::new(stream)),
+        Err(error) => {
+            // Without a descriptor for it, it stays there and would be met again at once.
+            if error.kind() != ErrorKind::WouldBlock {
+                std::thread::sleep(TURN);
+            }
+            None
+        }
     }
 }
 
