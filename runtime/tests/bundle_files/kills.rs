@@ -103,15 +103,15 @@ fn the_built_in_bundle_and_the_clips_leave_nothing_behind() {
             .args(["-f", "-qq", "-o", "/dev/null"])
             .args(inject)
             .arg(env!("CARGO_BIN_EXE_mien"))
-            .args(["demo", "--no-llm"])
+            .args(["demo", "--rung", "no-llm"])
             .env("TMPDIR", temporary.path())
             .env_remove("MIEN_BUNDLE")
             .output()
             .unwrap()
     };
     let left = || std::fs::read_dir(temporary.path()).unwrap().count();
-    // Killed when it reads the first clip.
-    demo(&["-e", "inject=mkdir:signal=KILL:when=3"]);
+    // Killed when it begins to clean up.
+    demo(&["-e", "inject=unlinkat:signal=KILL:when=1"]);
     assert_eq!(left(), 1, "the clips alone");
     let whole = demo(&[]);
     assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
