@@ -1,6 +1,6 @@
 //! The one error type of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::device::DeviceKind;
 
@@ -15,6 +15,8 @@ pub enum ErrorKind {
     BadInput,
     /// A device does not deliver now; the same call may succeed later.
     Device,
+    /// Nothing in this process will make it succeed; a new one may.
+    Restart,
 }
 
 /// What can go wrong between a recording and its payloads.
@@ -121,6 +123,75 @@ pub enum CaptureError {
         /// What can be decoded here.
         supported: &'static str,
     },
+    /// A known kind of file or codec that is not read here.
+    #[error("{}: {found} is not read here; convert it: {command}", path.display())]
+    Convert {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// The command line that makes a file of it that can be read.
+        command: String,
+    },
+    /// A film has no sound track of the number given.
+    #[error("{}: it has no sound track {wanted}; found: {found}; choose one of these", path.display())]
+    SoundTrack {
+        /// The film.
+        path: PathBuf,
+        /// The number given, from 1.
+        wanted: u32,
+        /// The sound tracks that there are, by their numbers.
+        found: String,
+    },
+    /// A sound track was asked for that there is not.
+    #[error("{}: it has no sound track {wanted}, only {count}; choose one of them", path.display())]
+    NoSuchTrack {
+        /// The file.
+        path: PathBuf,
+        /// The number asked for, from 1.
+        wanted: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// Decoding needs more memory than it may take.
+    #[error(
+        "{}: its sound takes {needed} bytes of memory when it is decoded, expected at most {limit}; cut it into shorter recordings",
+        path.display()
+    )]
+    OverMemory {
+        /// The file.
+        path: PathBuf,
+        /// What it needs, or the first size that is too much where the file does not tell.
+        needed: u64,
+        /// What may be taken.
+        limit: u64,
+    },
+    /// A parser or decoder does not come back.
+    #[error("{}: {library} has not come back for {patience_s} s; the file is damaged or hostile, leave it out", path.display())]
+    NoAnswer {
+        /// The file.
+        path: PathBuf,
+        /// The library.
+        library: &'static str,
+        /// How long it was waited for.
+        patience_s: f64,
+    },
+    /// Too many parsers never came back.
+    #[error("{}: not read, for {count} readers of earlier files never came back; start the program anew", path.display())]
+    TooManyHanging {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+    },
+    /// Decoding takes longer than listening would.
+    #[error("{}: decoding takes longer than listening at {position_s:.3} s; the file is damaged or hostile, leave it out", path.display())]
+    TooSlow {
+        /// The file.
+        path: PathBuf,
+        /// Where in the recording, in seconds.
+        position_s: f64,
+    },
     /// The file's structure breaks its format's rules.
     #[error("{}: not a readable {format} file: {reason}; record or convert it again", path.display())]
     Malformed {
@@ -204,7 +275,7 @@ pub enum CaptureError {
         path: PathBuf,
     },
     /// The folder has no pictures.
-    #[error("{}: no pictures in this folder; expected .png, .jpg, .jpeg or .bmp files", path.display())]
+    #[error("{}: no pictures in this folder; expected png, jpeg, webp or bmp files", path.display())]
     NoPictures {
         /// The folder.
         path: PathBuf,
@@ -324,7 +395,46 @@ impl CaptureError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::DeviceUnknown { .. } | Self::DeviceAmbiguous { .. } | Self::Device { .. } => ErrorKind::Device,
+            Self::TooManyHanging { .. } => ErrorKind::Restart,
             _ => ErrorKind::BadInput,
+        }
+    }
+
+    /// The same error of a file that people know by another name, as that of standard input.
+    #[must_use]
+    pub fn renamed(mut self, name: &Path) -> Self {
+        if let Some(path) = self.path_mut() {
+            *path = name.to_owned();
+        }
+        self
+    }
+
+    /// The path of the file that it is about.
+    fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Missing { path }
+            | Self::NotAFile { path }
+            | Self::Io { path, .. }
+            | Self::Empty { path }
+            | Self::UnknownFormat { path, .. }
+            | Self::UnsupportedCodec { path, .. }
+            | Self::Convert { path, .. }
+            | Self::SoundTrack { path, .. }
+            | Self::NoSuchTrack { path, .. }
+            | Self::OverMemory { path, .. }
+            | Self::NoAnswer { path, .. }
+            | Self::TooManyHanging { path, .. }
+            | Self::TooSlow { path, .. }
+            | Self::Malformed { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::NotFiniteInFile { path, .. }
+            | Self::DecoderFault { path, .. }
+            | Self::TooLong { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::NoMedia { path }
+            | Self::NoSamples { path } => Some(path),
+            _ => None,
         }
     }
 }

@@ -156,6 +156,16 @@ pub enum ModelError {
         /// What the file has.
         found: String,
     },
+    /// A file is no longer what it was when its digest was held.
+    #[error(
+        "{}: the file was changed while it was in use, so nothing of it was used; install bundles with `mien bundle import`, \
+         which never writes into one that is there, and try again",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A GGUF file holds another model than the one that is needed.
     #[error("{}: {key} is {found}, expected {expected}; {fix}", path.display())]
     Gguf {

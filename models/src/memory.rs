@@ -1,7 +1,28 @@
-//! How much memory this process can still have: what the machine and every control group above the process leave.
+//! How much memory this process can still have: what the machine, every control group above the process, and the process's own
+//! limits (`ulimit`) leave.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
+
+/// Addresses that are kept for what is no network, and for networks while they are loaded.
+const RESERVE: u64 = 96 << 20;
+/// Threads on each core: those of the matrix products, and those of the language model.
+const THREADS_OF_EACH: u64 = 2;
+/// A thread's stack where nobody sets another one.
+const USUAL_STACK: u64 = 8 << 20;
+
+/// A limit of a process, as /proc tells it.
+struct Limit {
+    name: &'static str,
+    /// How much of it is used.
+    used: &'static str,
+    by: &'static str,
+}
+
+const LIMITS: [Limit; 2] = [
+    Limit { name: "Max address space", used: "VmSize:", by: "limit of addresses, ulimit -v" },
+    Limit { name: "Max data size", used: "VmData:", by: "limit of data, ulimit -d" },
+];
 
 /// Memory that can be allocated without swapping and without being killed for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +40,44 @@ impl Available {
         Self::below(Path::new("/"))
     }
 
-    /// As [`Available::now`], for a system whose root folder is `root`: the smallest of what the machine and each control
-    /// group above this process allow, in both versions of that interface.
+    /// As [`Available::now`], for a system whose root folder is `root`: the smallest of what the machine, each control
+    /// group above this process, in both versions of that interface, and the limits of the process itself allow.
     #[must_use]
     pub fn below(root: &Path) -> Option<Self> {
         let meminfo = read_to_string(root.join("proc/meminfo")).ok();
         let machine = meminfo.and_then(|text| field(&text, "MemAvailable:")).and_then(|kib| kib.checked_mul(1024));
         let machine = machine.map(|bytes| Self { bytes, by: "the machine".into() });
-        machine.into_iter().chain(control_groups(root)).min_by_key(|a| a.bytes)
+        machine.into_iter().chain(control_groups(root)).chain(own_limits(root)).min_by_key(|a| a.bytes)
     }
 }
 
 /// The number after `key` at the start of a line.
 fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
+}
+
+/// Whether this process has a limit on its addresses or data.
+pub(crate) fn is_limited() -> bool {
+    let limits = read_to_string("/proc/self/limits").unwrap_or_default();
+    LIMITS.iter().any(|limit| field(&limits, limit.name).is_some())
+}
+
+/// What the limits of this process leave, of its addresses and of its data: an allocation beyond one fails, which ends a
+/// program. Threads that are still to be started take stacks, and networks more addresses than they fill, so as much as that
+/// is not for them.
+fn own_limits(root: &Path) -> Vec<Available> {
+    let text = |name: &str| read_to_string(root.join("proc/self").join(name)).unwrap_or_default();
+    let (limits, status) = (text("limits"), text("status"));
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    // "unlimited" is no number.
+    let stack = field(&limits, "Max stack size").unwrap_or(USUAL_STACK).max(USUAL_STACK);
+    let reserve = RESERVE.saturating_add(threads.saturating_mul(THREADS_OF_EACH).saturating_mul(stack));
+    let left = |limit: &Limit| {
+        let bytes = field(&limits, limit.name)?;
+        let used = field(&status, limit.used).unwrap_or(0).saturating_mul(1024);
+        Some(Available { bytes: bytes.saturating_sub(used).saturating_sub(reserve), by: limit.by.into() })
+    };
+    LIMITS.iter().filter_map(left).collect()
 }
 
 /// What each control group that holds this process leaves; both versions of the interface.
@@ -124,6 +169,38 @@ mod tests {
         let found = Available::below(folder.path()).unwrap();
         assert_eq!(found.bytes, 3 * GIB);
         assert!(found.by.ends_with("system.slice"), "{found:?}");
+    }
+
+    #[test]
+    fn limits_of_the_process_count_less_what_it_has_and_what_threads_take() {
+        let limits = |address: &str, data: &str| {
+            let text = format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max data size             {data}            unlimited            bytes     \n\
+                 Max stack size            8388608              unlimited            bytes     \n\
+                 Max address space         {address}            unlimited            bytes     \n"
+            );
+            let folder = root(&[
+                MEMINFO,
+                ("proc/self/limits", &text),
+                ("proc/self/status", "VmSize:\t  1048576 kB\nVmData:\t 524288 kB\n"),
+            ]);
+            Available::below(folder.path()).unwrap()
+        };
+        let gib = |n: u64| (n * GIB).to_string();
+        assert_eq!(limits("unlimited", "unlimited").by, "the machine");
+        let address = limits(&gib(6), "unlimited");
+        assert!(address.by.contains("ulimit -v") && address.bytes < 5 * GIB, "{address:?}");
+        // Byte for byte.
+        assert_eq!(limits(&(6 * GIB + 7).to_string(), "unlimited").bytes, address.bytes + 7);
+        let data = limits("unlimited", &gib(6));
+        assert!(
+            data.by.contains("ulimit -d") && data.bytes > address.bytes && data.bytes < 6 * GIB - GIB / 2,
+            "{data:?}"
+        );
+        // The tightest counts, and less than there is already is nothing.
+        assert_eq!(limits(&gib(6), &gib(1)).by, limits("unlimited", &gib(1)).by);
+        assert_eq!(limits("1000", "unlimited").bytes, 0);
     }
 
     #[test]

@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::work_folder::{Kind, is_at, sweep};
 use crate::{ModelError, Result};
 
-/// A file being written beside its place, under a temporary name; it is removed unless [`NewFile::publish`] is reached.
+/// Times that a temporary name is tried; only a sweep at the same moment makes one fail.
+const TRIES: usize = 16;
+
+/// A file being written beside its place, under a temporary name; it is removed unless [`NewFile::publish`] is reached. What
+/// killed writers of the same file left is removed by the next one.
 pub(crate) struct NewFile {
     path: PathBuf,
     out: BufWriter<NamedTempFile>,
@@ -20,16 +25,30 @@ impl NewFile {
     /// [`ModelError::Io`] when the folder cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let prefix = format!(".{name}.writing-");
+        sweep(folder, &prefix, Kind::File);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".writing-");
+        builder.prefix(&prefix);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             // Like any newly made file: the umask takes away what the user does not want.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder).map_err(|e| ModelError::io(path, "create", e))?;
-        Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(1 << 20, file) })
+        for _ in 0..TRIES {
+            let file = builder.tempfile_in(folder).map_err(|e| ModelError::io(path, "create", e))?;
+            // A lock says that the writer lives. Between making and lock a sweep may take the file away.
+            if cfg!(unix)
+                && (file.as_file().try_lock().is_err_and(|e| matches!(e, std::fs::TryLockError::WouldBlock))
+                    || !is_at(file.as_file(), file.path()))
+            {
+                continue;
+            }
+            return Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(1 << 20, file) });
+        }
+        let busy = std::io::Error::other("other programs take away each file that is made there");
+        Err(ModelError::io(path, "create", busy))
     }
 
     /// Where the file lies until it is published; another writer may fill it there, in place of this one.
@@ -46,6 +65,12 @@ impl NewFile {
         let file = out.into_inner().map_err(|e| ModelError::io(&path, "write", e.into_error()))?;
         file.as_file().sync_all().map_err(|e| ModelError::io(&path, "write", e))?;
         file.persist(&path).map_err(|e| ModelError::io(&path, "rename into place", e.error))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Other systems cannot open a folder as a file, and order names by themselves.
+        if cfg!(unix) {
+            let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|e| ModelError::io(&path, "write", e))?;
+        }
         Ok(())
     }
 }

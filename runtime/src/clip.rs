@@ -96,6 +96,7 @@ pub fn score_clip(scorer: &mut Scorer, request: &ClipRequest<'_>) -> Result<Vec<
     }
     if let Some(first) = records.first_mut() {
         first.notes.extend(clip.notes);
+        first.notes.extend(clip.pictures.as_ref().and_then(Pictures::left_out));
         if clip.pictures.is_some() && !scorer.facts().rung.has_face() {
             first.notes.push(format!("pictures are not looked at: rung {}", scorer.facts().rung));
         }
@@ -135,6 +136,7 @@ pub fn clip_features(
     let mut features = scorer.features(&utterance)?;
     features.notes.extend(found.note.map(String::from));
     features.notes.extend(clip.notes);
+    features.notes.extend(clip.pictures.as_ref().and_then(Pictures::left_out));
     Ok(features)
 }
 

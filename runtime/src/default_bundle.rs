@@ -4,49 +4,42 @@ use std::path::{Path, PathBuf};
 
 use mien_models::bundle::Bundle;
 
-use crate::pocket::{BUNDLE, unpack};
+use crate::pocket::BUNDLE;
 use crate::{Result, RuntimeError};
 
 /// The environment variable that names a bundle's folder.
 pub const VARIABLE: &str = "MIEN_BUNDLE";
 
-/// An open bundle, and the temporary folder it lies in if it is the built-in one.
+/// An open bundle.
 pub struct ChosenBundle {
     /// The verified bundle.
     pub bundle: Bundle,
-    /// Removed when dropped; loaded networks no longer need it, so drop it as soon as they are.
-    _folder: Option<tempfile::TempDir>,
 }
 
-/// Opens `named`, else the folder in the environment variable `MIEN_BUNDLE`, else unpacks the built-in pocket bundle.
+/// Opens `named`, else the folder in the environment variable `MIEN_BUNDLE`, else the built-in pocket bundle.
 ///
-/// It is unpacked anew each time, out of the program itself, so it can neither be stale nor be changed.
+/// That one is read where it lies, in the program itself: it can neither be stale nor be changed, and leaves nothing behind.
 ///
 /// # Errors
-/// [`RuntimeError::Bundle`]; [`RuntimeError::Write`] when the built-in bundle finds no room.
+/// [`RuntimeError::Bundle`].
 pub fn choose(named: Option<&Path>) -> Result<ChosenBundle> {
     if let Some(path) = named {
         let bundle = Bundle::open(path).map_err(RuntimeError::Bundle)?;
-        return Ok(ChosenBundle { bundle, _folder: None });
+        return Ok(ChosenBundle { bundle });
     }
     // Set but empty is how a shell unsets a variable for one command.
     if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
         log::info!("bundle {} is named by {VARIABLE}", path.display());
         let bundle = Bundle::open(&path).map_err(RuntimeError::Bundle)?;
-        return Ok(ChosenBundle { bundle, _folder: None });
+        return Ok(ChosenBundle { bundle });
     }
     built_in()
 }
 
-/// The pocket bundle in a temporary folder.
+/// The pocket bundle.
 fn built_in() -> Result<ChosenBundle> {
-    let folder = tempfile::Builder::new()
-        .prefix("mien-pocket-")
-        .tempdir()
-        .map_err(|source| RuntimeError::Write { path: std::env::temp_dir(), source })?;
-    unpack(BUNDLE, folder.path())?;
-    let bundle = Bundle::open(folder.path()).map_err(RuntimeError::Bundle)?;
-    Ok(ChosenBundle { bundle, _folder: Some(folder) })
+    let files: Vec<_> = BUNDLE.iter().map(|file| (file.path, file.bytes)).collect();
+    Ok(ChosenBundle { bundle: Bundle::embedded(&files).map_err(RuntimeError::Bundle)? })
 }
 
 #[cfg(test)]
@@ -56,14 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unpacked_is_what_is_embedded_and_nothing_else() {
+    fn what_is_embedded_is_what_the_sources_have_and_nothing_else() {
         let chosen = built_in().unwrap();
-        let root = chosen.bundle.folder().to_owned();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket/bundle");
         for file in BUNDLE {
-            let unpacked = std::fs::read(root.join(file.path)).unwrap();
-            assert!(unpacked == file.bytes, "{}", file.path);
-            assert!(unpacked == std::fs::read(source.join(file.path)).unwrap(), "{}", file.path);
+            assert!(file.bytes == std::fs::read(source.join(file.path)).unwrap(), "{}", file.path);
+        }
+        for entry in &chosen.bundle.manifest().files {
+            let held = chosen.bundle.file(entry.role).unwrap().read(u64::MAX).unwrap();
+            assert!(held == std::fs::read(source.join(entry.path.as_str())).unwrap(), "{}", entry.path);
         }
         let named: BTreeSet<String> = chosen.bundle.manifest().files.iter().map(|file| file.path.to_string()).collect();
         let embedded: BTreeSet<String> = BUNDLE.iter().map(|file| file.path.to_owned()).collect();
@@ -71,8 +65,6 @@ mod tests {
         assert_eq!(embedded.difference(&named).cloned().collect::<BTreeSet<_>>(), manifest);
         assert!(chosen.bundle.extra_files().is_empty());
         assert_eq!(chosen.bundle.digest(), Bundle::open(&source).unwrap().digest());
-        drop(chosen);
-        assert!(!root.exists(), "nothing is left behind");
     }
 
     #[test]
@@ -81,12 +73,5 @@ mod tests {
         let manifest = chosen.bundle.manifest();
         assert!(manifest.statement.starts_with("pocket: knows only its small world"), "{}", manifest.statement);
         assert!(manifest.llm.is_some(), "text is simulated from sound");
-    }
-
-    #[test]
-    fn each_unpacking_has_its_own_folder() {
-        let (one, other) = (built_in().unwrap(), built_in().unwrap());
-        assert_ne!(one.bundle.folder(), other.bundle.folder());
-        assert_eq!(one.bundle.digest(), other.bundle.digest());
     }
 }

@@ -96,6 +96,34 @@ pub enum RuntimeError {
         #[source]
         source: std::io::Error,
     },
+    /// The sound server would be one over the network, which nothing allows.
+    #[error("sound server {server} (named by {origin}) is reached over the network, and nothing that is heard leaves this machine; unset it, or set engine.allow_remote_sound_server = true")]
+    RemoteSoundServer {
+        /// The server as it is named.
+        server: String,
+        /// What names it: a variable of the environment, or a key of a file.
+        origin: String,
+    },
+    /// The filter that forbids internet sockets cannot be installed.
+    #[error("the filter that forbids internet sockets cannot be installed: {reason}; set engine.socket_filter = false to go without it")]
+    SocketFilter {
+        /// The system's own reason.
+        reason: String,
+    },
+    /// A part of the program broke down or stood still, so that it ended itself.
+    #[error("{thread}: {reason}; start the program anew")]
+    Broken {
+        /// The thread.
+        thread: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Nobody reads the output any longer, which ends the session.
+    #[error("stdout: {reason}")]
+    OutputClosed {
+        /// What happened, and why it is the end.
+        reason: String,
+    },
     /// A recording of a live session cannot be written or replayed.
     #[error("recording {}: {reason}", path.display())]
     Recording {
@@ -107,17 +135,24 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// The process exit code: 2 usage, 3 bad input or configuration, 4 device, 5 bundle, 1 anything else.
+    /// The process exit code: 2 usage, 3 bad input or configuration, 4 device, 5 bundle, 6 a part of the program broke down or
+    /// stood still, 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request { .. } => 2,
-            Self::Clip(error) if error.kind() == ErrorKind::Device => 4,
+            Self::Clip(error) if matches!(error.kind(), ErrorKind::Device | ErrorKind::Restart) => 4,
             Self::Gpu(_) => 4,
-            Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } => 3,
+            Self::Broken { .. } => 6,
+            Self::Config { .. } | Self::Control { .. } | Self::Recording { .. } | Self::RemoteSoundServer { .. } => 3,
             Self::Clip(_) | Self::Transcript { .. } | Self::Unscorable { .. } => 3,
             // Sound and pictures are finite when they get here, so a number that is not comes from the weights.
             Self::Bundle(_) | Self::Stage { source: ModelError::NotFinite { .. }, .. } => 5,
-            Self::Memory { .. } | Self::Stage { .. } | Self::Write { .. } | Self::Thread { .. } => 1,
+            Self::Memory { .. }
+            | Self::Stage { .. }
+            | Self::Write { .. }
+            | Self::Thread { .. }
+            | Self::SocketFilter { .. }
+            | Self::OutputClosed { .. } => 1,
         }
     }
 
@@ -125,12 +160,17 @@ impl RuntimeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Clip(error) if error.kind() == ErrorKind::Device => "device",
+            Self::Clip(error) if error.kind() == ErrorKind::Restart => "restart",
             Self::Gpu(_) => "gpu",
             Self::Clip(_) => "clip",
             Self::Config { .. } => "config",
             Self::Control { .. } => "control",
             Self::Thread { .. } => "thread",
+            Self::RemoteSoundServer { .. } => "sound_server",
+            Self::SocketFilter { .. } => "socket_filter",
             Self::Recording { .. } => "recording",
+            Self::Broken { .. } => "broken",
+            Self::OutputClosed { .. } => "output_closed",
             Self::Transcript { .. } => "transcript",
             Self::Unscorable { .. } => "unscorable",
             Self::Request { .. } => "request",

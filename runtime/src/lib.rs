@@ -11,6 +11,7 @@ pub mod default_bundle;
 pub mod doctor;
 pub mod error;
 pub mod live;
+pub mod offline;
 pub mod mode;
 pub mod pocket;
 pub mod record;
@@ -21,6 +22,7 @@ pub mod speech;
 pub mod spread;
 pub mod steering;
 pub mod transcript;
+pub mod wiping;
 pub mod word_errors;
 
 pub use error::{Result, RuntimeError};

@@ -187,6 +187,7 @@ def ours(mien, folder, with_llm, threads, tokens, runs):
     """`mien bench` on the bundle; the number of generated tokens is the manifest's."""
     manifest = folder / "bundle/manifest.toml"
     manifest.write_text(re.sub(r"max_new_tokens = \d+", f"max_new_tokens = {tokens}", manifest.read_text()))
+    subprocess.run([mien, "bundle", "seal", str(folder / "bundle")], capture_output=True, check=True)
     more = [] if with_llm else ["--no-llm"]
     done = subprocess.run([mien, "bench", "--bundle", str(folder / "bundle"), "--speech", str(folder / "speech.wav"), "--face",
                            str(folder / "faces"), "--seconds", str(SECONDS), "--runs", str(runs), "--threads", str(threads),

@@ -25,6 +25,7 @@ mod new_folder;
 pub mod objective;
 pub mod pocket;
 pub mod projection;
+mod reading;
 pub mod report;
 mod sound;
 pub mod train;

@@ -4,14 +4,16 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use mien_models::WorkFolder;
+
 use crate::{Result, TrainerError};
 
-/// A folder in the making, removed unless [`NewFolder::finish`] is reached. A killed process leaves a folder
-/// `.NAME.partial-*` behind, which nothing reads.
+/// A folder in the making, removed unless [`NewFolder::finish`] is reached. What a killed process leaves, a folder
+/// `.NAME.partial-*` that nothing reads, goes when the next one for the place is begun.
 #[derive(Debug)]
 pub(crate) struct NewFolder {
     target: PathBuf,
-    folder: tempfile::TempDir,
+    folder: WorkFolder,
     refuse: fn(&Path, String) -> TrainerError,
 }
 
@@ -22,7 +24,7 @@ impl NewFolder {
     /// That of `refuse` where something stands there already; Io when the folder beside it cannot be made.
     pub(crate) fn create(target: &Path, refuse: fn(&Path, String) -> TrainerError) -> Result<Self> {
         let target = std::path::absolute(target).map_err(|e| TrainerError::io(target, "find", e))?;
-        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+        let (Some(parent), Some(_)) = (target.parent(), target.file_name()) else {
             return Err(refuse(&target, "expected a folder's name".into()));
         };
         if target.symlink_metadata().is_ok() {
@@ -30,16 +32,7 @@ impl NewFolder {
             return Err(refuse(&target, reason.into()));
         }
         fs::create_dir_all(parent).map_err(|e| TrainerError::io(parent, "create", e))?;
-        let mut builder = tempfile::Builder::new();
-        let prefix = format!(".{}.partial-", name.to_string_lossy());
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Like any newly made folder: the umask takes away what the user does not want.
-            builder.permissions(fs::Permissions::from_mode(0o777));
-        }
-        let folder = builder.tempdir_in(parent).map_err(|e| TrainerError::io(parent, "create a folder in", e))?;
+        let folder = WorkFolder::beside(&target).map_err(|e| TrainerError::io(parent, "create a folder in", e))?;
         Ok(Self { target, folder, refuse })
     }
 

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use mien_capture::regular;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -52,12 +53,13 @@ pub(crate) fn read<T: DeserializeOwned>(
 /// Io; what `refuse` makes of the reason where it is no file, or longer than `longest` bytes.
 pub(crate) fn text(path: &Path, longest: u64, refuse: impl Fn(String) -> TrainerError) -> Result<Option<String>> {
     let failed = |e| TrainerError::io(path, "read", e);
-    match std::fs::metadata(path) {
+    match regular::read(path, longest) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => Err(refuse(e.to_string())),
         Err(e) => Err(failed(e)),
-        Ok(found) if !found.is_file() || found.len() > longest => {
-            Err(refuse(format!("expected a file of at most {longest} bytes")))
+        Ok(bytes) => {
+            let invalid = |e| failed(std::io::Error::new(ErrorKind::InvalidData, e));
+            String::from_utf8(bytes).map(Some).map_err(invalid)
         }
-        Ok(_) => std::fs::read_to_string(path).map(Some).map_err(failed),
     }
 }

@@ -147,6 +147,95 @@ fn a_device_that_is_not_there_has_its_own_exit_code() {
     assert!(printed(&["devices"]).starts_with("cpu\n"));
 }
 
+/// A pipe that nobody writes into, zeros without end, a folder, and a file that is too long, all of whose names end in `ending`.
+#[cfg(unix)]
+fn odd(folder: &std::path::Path, ending: &str) -> Vec<PathBuf> {
+    let path = |name: &str| folder.join(format!("{name}{ending}"));
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    std::fs::File::create(path("long")).unwrap().set_len(64 << 30).unwrap();
+    ["pipe", "zero", "folder", "long"].map(path).into()
+}
+
+#[cfg(unix)]
+#[test]
+fn each_option_that_takes_a_file_refuses_what_is_none() {
+    let store = tempfile::tempdir().unwrap();
+    let store = store.path().join("store").display().to_string();
+    let authors = fixture("authors").display().to_string();
+    printed(&["import", &authors, "--out", &store]);
+    let mmsa = fixture("mmsa/aligned.pkl").display().to_string();
+    let build = |option: &'static str| -> Vec<&str> {
+        let mut arguments = vec!["bundle", "build", "--out", "OUT"];
+        // Each is read before the others are looked at, or the others are odd too.
+        for other in ["--wavlm", "--manet", "--projector", "--fusion"] {
+            arguments.extend([other, "FILE"]);
+        }
+        arguments.extend([option, "FILE"].iter().filter(|_| option == "--wavlm-config" || option == "--llm"));
+        arguments
+    };
+    let cases: Vec<(&str, Vec<&str>)> = vec![
+        (".pkl", vec!["import", "FILE", "--layout", "mmsa", "--out", "OUT"]),
+        ("", vec!["import", "FILE", "--layout", "plain", "--out", "OUT"]),
+        (".npz", vec!["import", &authors, "--layout", "authors", "--labels", "FILE", "--out", "OUT"]),
+        (".csv", vec!["import", &authors, "--layout", "authors", "--transcripts", "FILE", "--out", "OUT"]),
+        (".py", vec!["import", &mmsa, "--folds", "FILE", "--out", "OUT"]),
+        ("", vec!["data", "info", "FILE"]),
+        ("", vec!["data", "check", "FILE"]),
+        (".toml", vec!["train", "--data", &store, "--experiment", "FILE", "--out", "OUT"]),
+        (".safetensors", vec!["train", "--data", &store, "--weights", "FILE", "--out", "OUT"]),
+        (".safetensors", vec!["evaluate", "--data", &store, "--weights", "FILE"]),
+        (".csv", vec!["extract", "FILE", "--out", "OUT"]),
+        (".gguf", vec!["quantize-gguf", "FILE", "OUT", "--type", "q8_0"]),
+        (".safetensors", build("")),
+        (".safetensors", build("--wavlm-config")),
+        (".gguf", build("--llm")),
+        ("", vec!["report", "FILE", "--out", "OUT"]),
+        ("", vec!["resume", "FILE"]),
+    ];
+    for (ending, arguments) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out").display().to_string();
+        for path in odd(folder.path(), ending) {
+            let path = path.display().to_string();
+            let given = arguments.iter().map(|a| match *a {
+                "FILE" => path.as_str(),
+                "OUT" => out.as_str(),
+                other => other,
+            });
+            let output =
+                Command::new("timeout").args(["60", env!("CARGO_BIN_EXE_mien-train")]).args(given).output().unwrap();
+            let said = text(&output.stderr);
+            assert!(matches!(output.status.code(), Some(1..=5)), "{arguments:?}, {path}: {:?}, {said}", output.status);
+            assert!(said.len() < 2000, "{arguments:?}: {said}");
+            assert!(!std::path::Path::new(&out).exists(), "{arguments:?}, {path}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_none_are_told_with_the_option_that_replaces_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = folder.path().join("corpus");
+    let copied = Command::new("cp").arg("-r").arg(fixture("authors")).arg(&corpus).status().unwrap();
+    assert!(copied.success());
+    let path = corpus.join("features_mosei/wavlm-large-FRA_-5/-3g5yACwYnA_13.npy");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let (corpus, store) = (corpus.display().to_string(), folder.path().join("store").display().to_string());
+    let said = refused(3, &["import", &corpus, "--out", &store]);
+    assert!(said.contains("--non-finite zero") && said.contains("NaN"), "{said}");
+    let expected = "0 stands for 1 NaN and 0 infinities in the audio rows of 1 clips of train";
+    assert!(printed(&["import", &corpus, "--out", &store, "--non-finite", "zero"]).contains(expected));
+    assert!(printed(&["data", "info", &store]).contains(expected));
+    let json: serde_json::Value = serde_json::from_str(&printed(&["data", "info", &store, "--json"])).unwrap();
+    assert!(json["remarks"].as_array().unwrap().iter().any(|remark| remark == expected), "{json}");
+    assert!(printed(&["data", "check", &store]).contains("whole"));
+}
+
 #[test]
 fn names_cannot_steer_the_terminal() {
     let said = refused(3, &["data", "info", "no/\u{1b}[31msuch"]);

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr)]
 
 mod built_in;
+mod cases;
 mod check;
 mod demo;
 mod device_test;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
   check-onnx    hold the ONNX files that we write against onnx's checker and onnxruntime (Python, from PyPI)
   check-checkpoints F  hold `mien-train bundle build` against PyTorch (Python, from PyPI); F: the reference fill.py; --large
   true-size     write full-size networks with formula weights to disk, load and run them, print time and memory
+  cases F       files as people have them, below the folder F: what must come out of each, and what does; --before PROGRAMS
   soak          the live path in real time from looped files: --minutes N [-- arguments of mien run]
   fuzz          damaged and hostile inputs for every reader: --minutes N, --seconds N or --cases N, --seed N, names of targets; list; case
   device-test   the live path on devices of an emulated machine, with every fault of a device: words choose scenarios
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
         Some("check-onnx") => check::onnx(),
         Some("check-checkpoints") => check::checkpoints(&rest),
         Some("true-size") => demo::true_size(&rest),
+        Some("cases") => cases::cases(&rest),
         Some("soak") => soak::soak(&rest),
         Some("fuzz") => fuzz::fuzz(&rest),
         Some("device-test") => device_test::device_test(&rest),

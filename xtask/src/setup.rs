@@ -46,6 +46,10 @@ const PACKAGES: &[(&str, &str, Need)] = &[
     ("pulseaudio", "a sound server with a pretended microphone", Need::Tests),
     ("pulseaudio-utils", "plays into it", Need::Tests),
     ("libasound2-plugins", "ALSA programs on PulseAudio", Need::Tests),
+    ("pipewire", "another sound server", Need::Tests),
+    ("pipewire-bin", "plays into it", Need::Tests),
+    ("wireplumber", "connects what it has", Need::Tests),
+    ("dbus-daemon", "the message bus that wireplumber wants", Need::Tests),
     ("espeak-ng", "speaks the pocket corpus", Need::Tests),
     ("strace", "shows what the program asks of the system", Need::Tests),
     ("iproute2", "makes a network without interfaces", Need::Tests),
@@ -66,6 +70,10 @@ const PACKAGES: &[(&str, &str, Need)] = &[
 const PORTRAIT_PACKAGE: &str = "python3-skimage";
 const PORTRAIT: &str = "astronaut.png";
 
+/// The package with ALSA's way to PipeWire, which cannot be installed beside PulseAudio, and the plug-in's name in it.
+const PIPEWIRE_PACKAGE: &str = "pipewire-alsa";
+const PIPEWIRE_PLUGIN: &str = "libasound_module_pcm_pipewire.so";
+
 /// Installs what is missing; where that cannot be done, says what to install.
 pub(crate) fn run(need: Need) -> Result<()> {
     let wanted: Vec<_> = PACKAGES.iter().filter(|(_, _, n)| need.includes(*n)).collect();
@@ -73,6 +81,9 @@ pub(crate) fn run(need: Need) -> Result<()> {
         eprintln!("This system has no apt. Please see that it has (Debian's names):");
         for (name, purpose, _) in &wanted {
             eprintln!("  {name:14} {purpose}");
+        }
+        if need.includes(Need::Tests) {
+            eprintln!("  and {PIPEWIRE_PLUGIN} of {PIPEWIRE_PACKAGE} as {}", assets().join(PIPEWIRE_PLUGIN).display());
         }
         if need.includes(Need::Recordings) {
             eprintln!("  and {PORTRAIT} of the scikit-image package as {}", assets().join(PORTRAIT).display());
@@ -86,7 +97,13 @@ pub(crate) fn run(need: Need) -> Result<()> {
         args.extend(&missing);
         apt(&args)?;
     }
-    if need.includes(Need::Recordings) { portrait() } else { Ok(()) }
+    if need.includes(Need::Recordings) {
+        taken_out(PORTRAIT_PACKAGE, PORTRAIT, "a portrait")?;
+    }
+    if need.includes(Need::Tests) {
+        taken_out(PIPEWIRE_PACKAGE, PIPEWIRE_PLUGIN, "ALSA's plug-in for PipeWire")?;
+    }
+    Ok(())
 }
 
 fn installed(package: &str) -> bool {
@@ -134,26 +151,25 @@ pub(crate) fn download(packages: &[&str], folder: &Path) -> Result<Vec<PathBuf>>
     Ok(files)
 }
 
-/// Takes the portrait out of Debian's package without installing the package.
-fn portrait() -> Result<()> {
-    let picture = assets().join(PORTRAIT);
-    if picture.is_file() {
+/// Takes `file` out of Debian's `package` without installing the package; `what` it is, for messages.
+fn taken_out(package: &str, file: &str, what: &str) -> Result<()> {
+    let target = assets().join(file);
+    if target.is_file() {
         return Ok(());
     }
     std::fs::create_dir_all(assets())?;
     let folder = assets().join("unpack");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
-    know(&[PORTRAIT_PACKAGE])?;
-    let Some(package) = download(&[PORTRAIT_PACKAGE], &folder).ok().and_then(|packages| packages.into_iter().next())
-    else {
-        bail!("cannot fetch {PORTRAIT_PACKAGE}; please put a portrait at {}", picture.display());
+    know(&[package])?;
+    let Some(fetched) = download(&[package], &folder).ok().and_then(|packages| packages.into_iter().next()) else {
+        bail!("cannot fetch {package}; please put {what} at {}", target.display());
     };
-    steps::run("dpkg-deb", &[Path::new("-x"), &package, &folder])?;
-    let Some(found) = first(&folder, &|name| name == PORTRAIT)? else {
-        bail!("{PORTRAIT_PACKAGE} holds no {PORTRAIT}; please put a portrait at {}", picture.display());
+    steps::run("dpkg-deb", &[Path::new("-x"), &fetched, &folder])?;
+    let Some(found) = first(&folder, &|name| name == file)? else {
+        bail!("{package} holds no {file}; please put {what} at {}", target.display());
     };
-    std::fs::rename(found, &picture)?;
+    std::fs::rename(found, &target)?;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

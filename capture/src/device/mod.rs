@@ -12,12 +12,14 @@ pub mod looped;
 pub mod microphone;
 mod picture;
 mod ring;
+pub mod sound_server;
 mod source;
 
 pub use clock::SessionClock;
 pub use info::{DeviceInfo, DeviceKind, DeviceState, select};
 pub use picture::{PixelFormat, RawPicture};
 pub use ring::{
-    BLOCK_SAMPLES, RING_BLOCKS, SoundBlock, SoundCounters, SoundLender, SoundReader, SoundSink, sound_ring,
+    BLOCK_SAMPLES, MOST_CHANNELS, RING_BLOCKS, SoundBlock, SoundCounters, SoundLender, SoundReader, SoundSink,
+    sound_ring,
 };
 pub use source::{PictureDevice, PictureStream, SoundDevice, SoundStream};

@@ -1,60 +1,50 @@
-//! Tags before bare sound frames.
+//! Tags around sound: ID3v2 before it; ID3v1, Lyrics3 and APE behind it.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io;
 
-use symphonia::core::io::MediaSource;
-
-use crate::error::{CaptureError, Result};
-
-use super::format::SoundFormat;
+use super::window::Window;
 
 /// An ID3v2 header, and the footer that may repeat it at the end of the tag.
 const HEADER_BYTES: u64 = 10;
 const FOOTER_FLAG: u8 = 0x10;
-/// The most tags that are passed over. Programs leave one or two; a file may hold nothing else, ten bytes each.
-const MAX_TAGS: u32 = 16;
+/// The most tags that are passed over at each end. Programs leave one or two; a file may hold nothing else, ten bytes each.
+pub(super) const MAX_TAGS: u32 = 16;
 
-/// A file from some byte on, which counts as its start.
-pub(crate) struct Tail {
-    file: File,
-    start: u64,
-    len: u64,
-}
+const ID3V1_BYTES: u64 = 128;
+const APE_BYTES: u64 = 32;
+const APE_HEADER_FLAG: u32 = 1 << 31;
 
-/// Leaves out the ID3v2 tags that the file of `len` bytes at `path` may begin with.
+/// Where the ID3v2 tags end that the file may begin with.
 ///
 /// # Errors
-/// [`CaptureError::Truncated`] if a tag is longer than the file, [`CaptureError::Malformed`] if there are more than
-/// [`MAX_TAGS`].
-pub(crate) fn skip(path: &Path, mut file: File, len: u64) -> Result<Tail> {
-    let io = |source| CaptureError::Io { path: path.to_owned(), action: "read it", source };
-    let (mut start, mut tags) = (0, 0);
+/// The system's; `Ok(Err(..))` tells where they would end if there are more than [`MAX_TAGS`], or if they are longer than the file.
+pub(super) fn front(file: &mut Window) -> io::Result<Result<u64, Front>> {
+    let mut start = 0;
     // Some programs put a new tag before an old one instead of replacing it.
-    while let Some(tag) = tag_len(&mut file, start).map_err(io)? {
-        tags += 1;
-        if tags > MAX_TAGS {
-            return Err(CaptureError::Malformed {
-                path: path.to_owned(),
-                format: SoundFormat::Frames.name(),
-                reason: format!("more than {MAX_TAGS} ID3 tags stand before its sound"),
-            });
-        }
+    for _ in 0..=MAX_TAGS {
+        let Some(tag) = tag_len(file, start)? else {
+            return Ok(Ok(start));
+        };
         start += tag;
-        if start >= len {
-            return Err(CaptureError::Truncated { path: path.to_owned(), expected: start, found: len, unit: "bytes" });
+        if start >= file.len() {
+            return Ok(Err(Front::Longer(start)));
         }
     }
-    file.seek(SeekFrom::Start(start)).map_err(io)?;
-    Ok(Tail { file, start, len: len - start })
+    Ok(Err(Front::TooMany))
+}
+
+/// Why there is nothing behind the tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Front {
+    /// They end here, beyond the file.
+    Longer(u64),
+    /// More than [`MAX_TAGS`].
+    TooMany,
 }
 
 /// Length of the tag at `start`, none where there is no tag.
-fn tag_len(file: &mut File, start: u64) -> io::Result<Option<u64>> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut head = Vec::with_capacity(HEADER_BYTES as usize);
-    file.by_ref().take(HEADER_BYTES).read_to_end(&mut head)?;
+fn tag_len(file: &mut Window, start: u64) -> io::Result<Option<u64>> {
+    let head = file.bytes_at(start, HEADER_BYTES as usize)?;
     let &[b'I', b'D', b'3', _, _, flags, a, b, c, d] = head.as_slice() else {
         return Ok(None);
     };
@@ -64,31 +54,45 @@ fn tag_len(file: &mut File, start: u64) -> io::Result<Option<u64>> {
     Ok(Some(HEADER_BYTES + body + footer))
 }
 
-impl Read for Tail {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl Seek for Tail {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let to = match to {
-            SeekFrom::Start(position) => SeekFrom::Start(self.start.saturating_add(position)),
-            other => other,
+/// How long the file is without the tags at its end.
+///
+/// # Errors
+/// The system's.
+pub(super) fn back(file: &mut Window) -> io::Result<u64> {
+    let mut end = file.len();
+    for _ in 0..MAX_TAGS {
+        let Some(tag) = last_tag(file, end)?.filter(|tag| *tag <= end) else {
+            break;
         };
-        let position = self.file.seek(to)?;
-        position
-            .checked_sub(self.start)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek to before the first frame"))
+        end -= tag;
     }
+    Ok(end)
 }
 
-impl MediaSource for Tail {
-    fn is_seekable(&self) -> bool {
-        true
+/// Length of the tag that ends at `end`.
+fn last_tag(file: &mut Window, end: u64) -> io::Result<Option<u64>> {
+    let mut before = |count: u64| match end.checked_sub(count) {
+        Some(at) => file.bytes_at(at, count as usize),
+        None => Ok(Vec::new()),
+    };
+    if before(ID3V1_BYTES)?.starts_with(b"TAG") {
+        return Ok(Some(ID3V1_BYTES));
     }
+    let ape = before(APE_BYTES)?;
+    if let (Some(b"APETAGEX"), Some(size), Some(flags)) = (ape.get(..8), little(&ape, 12), little(&ape, 20)) {
+        // The size counts the footer, not the header.
+        let header = if flags & APE_HEADER_FLAG == 0 { 0 } else { APE_BYTES };
+        return Ok(Some((u64::from(size) + header).max(APE_BYTES)));
+    }
+    // "LYRICSBEGIN", the text, its length in six digits, "LYRICS200".
+    let lyrics = before(15)?;
+    if lyrics.get(6..) == Some(b"LYRICS200") {
+        let size = lyrics.get(..6).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+        return Ok(size.map(|size| size + 15));
+    }
+    Ok(None)
+}
 
-    fn byte_len(&self) -> Option<u64> {
-        Some(self.len)
-    }
+fn little(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }

@@ -1,14 +1,16 @@
 //! The pictures of a recording, decoded as they are asked for.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::slice;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{CaptureError, Result};
 use crate::time::{Span, Timestamp};
 use crate::video::RgbFrame;
 
 use super::mp4::{Film, FilmFrames};
+use super::options::ReadOptions;
 use super::picture;
 
 /// The pictures of a recording in the order of time.
@@ -17,16 +19,27 @@ use super::picture;
 #[derive(Debug)]
 pub struct Pictures {
     source: Source,
+    options: ReadOptions,
 }
 
 #[derive(Debug)]
 enum Source {
     /// One picture that stands for the whole clip.
     Still(Picture),
-    /// Picture files, each with its time, and the time at which the last one ends.
-    Files(Vec<Picture>, Span),
+    /// Picture files.
+    Files(Files),
     /// The picture track of an mp4.
     Film(Film),
+}
+
+/// Picture files, each with its time.
+#[derive(Debug)]
+struct Files {
+    pictures: Vec<Picture>,
+    /// From the first one to the time at which the last one ends.
+    span: Span,
+    /// Those that a pass could not read, by their places, and why.
+    unread: Mutex<BTreeMap<usize, String>>,
 }
 
 /// A picture file and when it is shown.
@@ -38,19 +51,22 @@ pub(crate) struct Picture {
 
 impl Pictures {
     /// The picture at `path`, for a whole clip.
-    pub(crate) fn still(path: PathBuf) -> Self {
-        Self { source: Source::Still(Picture { path, time: Timestamp::ZERO }) }
+    pub(crate) fn still(path: PathBuf, options: &ReadOptions) -> Self {
+        let picture = Picture { path, time: Timestamp::ZERO };
+        Self { source: Source::Still(picture), options: options.clone() }
     }
 
     /// Picture files in the order of time, the last of which is shown for `last`.
-    pub(crate) fn files(files: Vec<Picture>, last: Duration) -> Result<Self> {
-        let start = files.first().map_or(Timestamp::ZERO, |picture| picture.time);
-        let end = files.last().map_or(Timestamp::ZERO, |picture| picture.time.saturating_add(last));
-        Ok(Self { source: Source::Files(files, Span::new(start, end)?) })
+    pub(crate) fn files(pictures: Vec<Picture>, last: Duration, options: &ReadOptions) -> Result<Self> {
+        let start = pictures.first().map_or(Timestamp::ZERO, |picture| picture.time);
+        let end = pictures.last().map_or(Timestamp::ZERO, |picture| picture.time.saturating_add(last));
+        let files = Files { pictures, span: Span::new(start, end)?, unread: Mutex::default() };
+        Ok(Self { source: Source::Files(files), options: options.clone() })
     }
 
     pub(crate) fn film(film: Film) -> Self {
-        Self { source: Source::Film(film) }
+        let options = film.options().clone();
+        Self { source: Source::Film(film), options }
     }
 
     /// From the time of the first picture to the time at which the last one ends.
@@ -60,7 +76,7 @@ impl Pictures {
     pub fn span(&self) -> Span {
         match &self.source {
             Source::Still(_) => Span::until(Timestamp::ZERO),
-            Source::Files(_, span) => *span,
+            Source::Files(files) => files.span,
             Source::Film(film) => film.span(),
         }
     }
@@ -70,7 +86,7 @@ impl Pictures {
     pub fn count(&self) -> usize {
         match &self.source {
             Source::Still(_) => 1,
-            Source::Files(files, _) => files.len(),
+            Source::Files(files) => files.pictures.len(),
             Source::Film(film) => film.count(),
         }
     }
@@ -79,6 +95,18 @@ impl Pictures {
     #[must_use]
     pub fn is_still(&self) -> bool {
         matches!(self.source, Source::Still(_))
+    }
+
+    /// A sentence on the pictures of a folder that the passes so far could not read and left out; none where they read all.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let Source::Files(files) = &self.source else {
+            return None;
+        };
+        let unread = files.unread.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (_, reason) = unread.first_key_value()?;
+        let (count, of) = (unread.len(), files.pictures.len());
+        Some(format!("Pictures that cannot be read: {count} of {of}, left out; the first is {reason}."))
     }
 
     /// All pictures.
@@ -94,29 +122,32 @@ impl Pictures {
     #[must_use]
     pub fn within(&self, span: Option<Span>) -> Frames<'_> {
         let pass = match &self.source {
-            Source::Still(picture) => Pass::Files(slice::from_ref(picture).iter()),
-            Source::Files(files, _) => {
-                let (from, to) = span.map_or((0, files.len()), |span| {
-                    let from = files.partition_point(|picture| picture.time < span.start());
-                    (from, files.partition_point(|picture| picture.time < span.end()).max(from))
+            Source::Still(picture) => Pass::Still(Some(picture)),
+            Source::Files(files) => {
+                let pictures = &files.pictures;
+                let (from, to) = span.map_or((0, pictures.len()), |span| {
+                    let from = pictures.partition_point(|picture| picture.time < span.start());
+                    (from, pictures.partition_point(|picture| picture.time < span.end()).max(from))
                 });
-                Pass::Files(files.get(from..to).unwrap_or_default().iter())
+                Pass::Files(files, from..to)
             }
             Source::Film(film) => Pass::Film(Box::new(film.frames(span))),
         };
-        Frames { pass }
+        Frames { pass, options: &self.options }
     }
 }
 
 /// A pass over [`Pictures`] in the order of time; decodes one picture at each step.
 ///
-/// After an error it gives nothing more of a film; of picture files, it goes on with the next one.
+/// After an error it gives nothing more of a film. Damaged pictures of a folder are left out: [`Pictures::left_out`] tells of them.
 pub struct Frames<'a> {
     pass: Pass<'a>,
+    options: &'a ReadOptions,
 }
 
 enum Pass<'a> {
-    Files(slice::Iter<'a, Picture>),
+    Still(Option<&'a Picture>),
+    Files(&'a Files, std::ops::Range<usize>),
     Film(Box<FilmFrames<'a>>),
 }
 
@@ -125,8 +156,28 @@ impl Iterator for Frames<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.pass {
-            Pass::Files(files) => files.next().map(|file| picture::decode(&file.path, file.time)),
+            Pass::Still(picture) => picture.take().map(|file| picture::decode(&file.path, file.time, self.options)),
+            Pass::Files(files, places) => {
+                for place in places {
+                    let file = files.pictures.get(place)?;
+                    match picture::decode(&file.path, file.time, self.options) {
+                        // The system's refusal is no fault of the one picture.
+                        Err(error) if !matches!(error, CaptureError::Io { .. }) => files.leave_out(place, &error),
+                        outcome => return Some(outcome),
+                    }
+                }
+                None
+            }
             Pass::Film(film) => film.next(),
         }
+    }
+}
+
+impl Files {
+    fn leave_out(&self, place: usize, error: &CaptureError) {
+        let mut unread = self.unread.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Only the first reason is told.
+        let first = unread.keys().next().is_none_or(|first| place <= *first);
+        unread.insert(place, if first { error.to_string() } else { String::new() });
     }
 }

@@ -1,244 +1,135 @@
-//! Decoding of sound: from a container's packets to a clip.
+//! Decoding of sound: from a file to a clip.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known as codec;
-use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoderOptions};
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
-use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
-use symphonia::default::{formats, get_codecs};
 
 use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
 
+use super::decoder::Feed;
 use super::format::SoundFormat;
-use super::guard::guarded;
-use super::mixer::{MAX_CHANNELS, Mixer, Placement};
-use super::mp4::View;
-use super::{id3, ogg};
+use super::guard::{Progress, guarded_steps};
+use super::meter::read_error;
+use super::mixer::{Mixed, Placement};
+use super::options::ReadOptions;
+use super::window::Window;
+use super::{aiff, caf, frames, matroska, ogg, opus, wav};
 
-/// What can be decoded, for messages.
-const SUPPORTED: &str = "PCM wav, flac, mp3, AAC-LC or ogg (Vorbis)";
-/// Markers stand in the first bytes; anything further in would be a chance hit.
-const PROBE_BYTES: u32 = 16;
-
-/// A container as the decoder sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Container {
-    Sound(SoundFormat),
-    Mp4,
+/// Sound, and what should be known of how it was read.
+#[derive(Debug)]
+pub(super) struct Sound {
+    pub(super) clip: AudioClip,
+    pub(super) notes: Vec<String>,
 }
 
-impl Container {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sound(format) => format.name(),
-            Self::Mp4 => "mp4",
-        }
-    }
-}
-
-/// Decodes the sound file at `path`, `len` bytes long and opened at its start.
-pub(super) fn decode_file(path: &Path, mut file: File, len: u64, format: SoundFormat) -> Result<AudioClip> {
-    if format == SoundFormat::Ogg {
-        ogg::check_end(path, &mut file, len)?;
-    }
-    guarded(path, "symphonia", || {
-        let source: Box<dyn MediaSource> = match format {
-            SoundFormat::Frames => Box::new(id3::skip(path, file, len)?),
-            _ => Box::new(file),
-        };
-        let mut reader = open_reader(path, source, Container::Sound(format))?;
-        let Some(track) = reader.first_track(TrackType::Audio).cloned() else {
-            return Err(malformed(path, format.name(), "no sound track".to_owned()));
-        };
-        let params = audio_params(path, &track, "of sound that is not known")?;
-        let promise = Promise::of(&track, params, Container::Sound(format));
-        decode(path, params, promise, Placement::default(), |mixer| {
-            loop {
-                match reader.next_packet() {
-                    Ok(Some(packet)) if packet.track_id == track.id => {
-                        if promise.counted && u64::try_from(packet.pts.get()).ok() != Some(mixer.decoded) {
-                            return Err(mixer.damaged("samples are missing".to_owned()));
-                        }
-                        return Ok(Some(packet));
-                    }
-                    Ok(Some(_)) => (),
-                    Ok(None) => return Ok(None),
-                    Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => {
-                        // Where the length is known, the missing samples are counted at the end.
-                        return if promise.samples.is_some() || promise.open_ended {
-                            Ok(None)
-                        } else {
-                            Err(mixer.damaged("the file ends within a packet".to_owned()))
-                        };
-                    }
-                    Err(SymphoniaError::IoError(source)) => return Err(unread(path, source)),
-                    Err(error) => return Err(mixer.damaged(error.to_string())),
+/// Decodes the sound file `file`, which is at `path`.
+///
+/// # Errors
+/// Those of reading and decoding.
+pub(super) fn decode_file(path: &Path, file: Window, format: SoundFormat, options: &ReadOptions) -> Result<Sound> {
+    guarded_steps(path, "symphonia", options, {
+        let (path, options) = (path.to_owned(), options.clone());
+        move |progress| {
+            best_channel(&path, &options, progress, |feed| {
+                let file = file.part(0, file.len()).map_err(|source| read_error(feed.path, "sound", source))?;
+                match format {
+                    SoundFormat::Wav => wav::decode(feed, file),
+                    SoundFormat::Aiff => aiff::decode(feed, file),
+                    SoundFormat::Au => aiff::decode_au(feed, file),
+                    SoundFormat::Caf => caf::decode(feed, file),
+                    SoundFormat::Ogg => ogg::decode(feed, file),
+                    SoundFormat::Matroska => matroska::decode(feed, file),
+                    SoundFormat::Flac => frames::decode(feed, file, frames::Kind::Flac),
+                    SoundFormat::Frames => frames::decode(feed, file, frames::Kind::Mpeg),
                 }
-            }
-        })
+            })
+        }
     })
+}
+
+/// Decodes by `decode`: the mean of the channels, and where they cancel each other, once more their loudest one.
+fn best_channel(
+    path: &Path,
+    options: &ReadOptions,
+    progress: &Progress,
+    mut decode: impl FnMut(&mut Feed<'_>) -> Result<()>,
+) -> Result<Sound> {
+    let mut once = |pick| -> Result<Mixed> {
+        let mut feed = Feed::new(path, options, progress, pick);
+        decode(&mut feed)?;
+        feed.mixer.finish(feed.checksum)
+    };
+    let Mixed { clip, notes, cancelled } = once(None)?;
+    let Some(best) = cancelled else {
+        return Ok(Sound { clip, notes });
+    };
+    // What cancelled itself is given back before the memory is wanted again.
+    drop(clip);
+    let Mixed { clip, mut notes, .. } = once(Some(best))?;
+    notes.push(format!("Its channels cancel each other when mixed; channel {} alone is used.", best + 1));
+    Ok(Sound { clip, notes })
 }
 
 /// A sound track of an mp4.
-pub(super) struct Mp4Track<'a> {
-    /// Its number in the file.
-    pub(super) id: u32,
-    /// Its codec's name, for messages.
-    pub(super) codec: &'a str,
-    /// Where its packets are; all of them lie within the file, none is larger than a packet may be.
-    pub(super) samples: &'a [re_mp4::Sample],
+pub(super) struct Mp4Track {
+    /// What its codec's decoder must know.
+    pub(super) params: AudioCodecParameters,
+    /// Its packets, ascending in time; all of them lie within the file, none is larger than a packet may be.
+    pub(super) packets: Vec<StoredPacket>,
     pub(super) placement: Placement,
+    /// Whether what the encoder put before the sound is left out by `placement` already.
+    pub(super) trimmed: bool,
 }
 
-/// Decodes a track of the mp4 at `path`, whose boxes `view` shows.
-///
-/// The packets are read by the sample table: symphonia's own reader searches the tables of all tracks from the start
-/// for each packet, which takes minutes where the time between pictures varies.
-pub(super) fn decode_mp4_track(path: &Path, view: View, mut file: File, track: &Mp4Track<'_>) -> Result<AudioClip> {
-    guarded(path, "symphonia", || {
-        let reader = open_reader(path, Box::new(view), Container::Mp4)?;
-        let Some(known) = reader.tracks().iter().find(|known| known.id == track.id) else {
-            return Err(malformed(path, "mp4", "no sound track".to_owned()));
-        };
-        let params = audio_params(path, known, track.codec)?;
-        let promise = Promise::of(known, params, Container::Mp4);
-        let mut samples = track.samples.iter();
-        decode(path, params, promise, track.placement, |_| {
-            let Some(sample) = samples.next() else {
-                return Ok(None);
-            };
-            let mut data = vec![0; sample.size as usize];
-            file.seek(SeekFrom::Start(sample.offset))
-                .and_then(|_| file.read_exact(&mut data))
-                .map_err(|source| unread(path, source))?;
-            Ok(Some(Packet::new(track.id, Timestamp::ZERO, Duration::ZERO, data)))
-        })
-    })
-}
-
-/// Decodes all packets that `next` gives.
-fn decode(
-    path: &Path,
-    params: &AudioCodecParameters,
-    promise: Promise,
-    placement: Placement,
-    mut next: impl FnMut(&Mixer<'_>) -> Result<Option<Packet>>,
-) -> Result<AudioClip> {
-    // Without a LAME header the mp3 reader guesses the number of samples from the bit rate, and gapless decoding
-    // would cut the clip there.
-    let options = AudioDecoderOptions::default().gapless(promise.trims).verify(true);
-    let mut decoder = get_codecs().make_audio_decoder(params, &options).map_err(|error| match error {
-        SymphoniaError::Unsupported(_) => unsupported(path, codec_name(params.codec)),
-        other => malformed(path, "sound", other.to_string()),
-    })?;
-    let mut mixer = Mixer::new(path, placement, promise.samples);
-    while let Some(packet) = next(&mixer)? {
-        let decoded = decoder.decode(&packet).map_err(|error| mixer.damaged(error.to_string()))?;
-        let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
-        decoded.copy_to_vec_interleaved(&mut mixer.scratch);
-        mixer.take(rate, channels)?;
-    }
-    mixer.finish(decoder.finalize().verify_ok)
-}
-
-/// What the container tells of the track before it is decoded.
+/// Where a packet lies, and for how many samples its track counts it.
 #[derive(Clone, Copy, Debug)]
-struct Promise {
-    /// Samples per channel, where the container counts them.
-    samples: Option<u64>,
-    /// The length is left open on purpose: a wav written to a pipe.
-    open_ended: bool,
-    /// Each packet tells the number of its first sample.
-    counted: bool,
-    /// The reader knows what the encoder added.
-    trims: bool,
+pub(super) struct StoredPacket {
+    pub(super) offset: u64,
+    pub(super) size: u32,
+    pub(super) duration: u32,
 }
 
-impl Promise {
-    fn of(track: &Track, params: &AudioCodecParameters, container: Container) -> Self {
-        let lame_header = track.delay.is_some();
-        let samples = match container {
-            // The count of bare frames is an estimate, unless a LAME header wrote it down.
-            Container::Sound(SoundFormat::Frames) => track.num_frames.filter(|_| lame_header),
-            Container::Mp4 => track.num_frames.filter(|count| *count > 0),
-            Container::Sound(_) => track.num_frames,
-        };
-        Self {
-            samples,
-            open_ended: container == Container::Sound(SoundFormat::Wav),
-            counted: container == Container::Sound(SoundFormat::Flac),
-            trims: params.codec != codec::CODEC_ID_MP3 || lame_header,
+/// Decodes a track of the mp4 `file` at `path`, `len` bytes long.
+///
+/// # Errors
+/// Those of reading and decoding.
+pub(super) fn decode_mp4_track(path: &Path, file: File, len: u64, track: Mp4Track, options: &ReadOptions) -> Result<Sound> {
+    guarded_steps(path, "symphonia", options, {
+        let (path, options) = (path.to_owned(), options.clone());
+        move |progress| {
+            best_channel(&path, &options, progress, |feed| {
+                let mut placement = track.placement;
+                if track.params.codec == codec::CODEC_ID_OPUS && !track.trimmed {
+                    // Without an edit list nothing but its header tells what the encoder added.
+                    placement.skip_s = feed.opus_head(&track.params)?.pre_skip as f64 / f64::from(opus::RATE_HZ);
+                }
+                feed.mixer.place(placement);
+                let mut decoder = feed.decoder(&track.params, true)?;
+                let own = file.try_clone().map_err(|source| read_error(&path, "mp4", source))?;
+                let mut window = Window::new(own, 0, len);
+                for packet in &track.packets {
+                    let data = window
+                        .bytes_at(packet.offset, packet.size as usize)
+                        .map_err(|source| read_error(&path, "mp4", source))?;
+                    let duration = Duration::from(u64::from(packet.duration));
+                    feed.take(&mut decoder, &Packet::new(0, Timestamp::ZERO, duration, data))?;
+                    if feed.mixer.is_full() {
+                        break;
+                    }
+                }
+                feed.checksum = decoder.checksum_holds();
+                Ok(())
+            })
         }
-    }
-}
-
-fn open_reader(path: &Path, source: Box<dyn MediaSource>, container: Container) -> Result<Box<dyn FormatReader>> {
-    // Only readers of the format that the first bytes tell: inside other files their markers come up by chance.
-    let mut probe = Probe::new_with_options(&ProbeOptions { max_probe_depth: PROBE_BYTES, ..Default::default() });
-    match container {
-        Container::Sound(SoundFormat::Wav) => probe.register_format::<formats::WavReader<'_>>(),
-        Container::Sound(SoundFormat::Flac) => probe.register_format::<formats::FlacReader<'_>>(),
-        Container::Sound(SoundFormat::Ogg) => probe.register_format::<formats::OggReader<'_>>(),
-        Container::Sound(SoundFormat::Frames) => {
-            probe.register_format::<formats::AdtsReader<'_>>();
-            probe.register_format::<formats::MpaReader<'_>>();
-        }
-        Container::Mp4 => probe.register_format::<formats::IsoMp4Reader<'_>>(),
-    }
-    let stream = MediaSourceStream::new(source, Default::default());
-    let options = FormatOptions::default();
-    probe.probe(&Hint::new(), stream, options, MetadataOptions::default()).map_err(|error| match error {
-        SymphoniaError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            malformed(path, container.name(), "the file ends within its header".to_owned())
-        }
-        SymphoniaError::IoError(source) => unread(path, source),
-        other => malformed(path, container.name(), other.to_string()),
     })
 }
 
-/// The parameters of a track's codec; `name` is for the message where they are not known.
-fn audio_params<'a>(path: &Path, track: &'a Track, name: &str) -> Result<&'a AudioCodecParameters> {
-    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-        return Err(unsupported(path, name.to_owned()));
-    };
-    if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
-        return Err(malformed(path, "sound", format!("more than {MAX_CHANNELS} channels")));
-    }
-    Ok(params)
-}
-
-fn codec_name(id: AudioCodecId) -> String {
-    match id {
-        codec::CODEC_ID_OPUS => "Opus".to_owned(),
-        codec::CODEC_ID_AC3 => "AC-3".to_owned(),
-        codec::CODEC_ID_ALAC => "ALAC".to_owned(),
-        codec::CODEC_ID_SPEEX => "Speex".to_owned(),
-        codec::CODEC_ID_MP1 => "MPEG audio layer 1".to_owned(),
-        codec::CODEC_ID_MP2 => "MPEG audio layer 2".to_owned(),
-        codec::CODEC_ID_ADPCM_MS | codec::CODEC_ID_ADPCM_IMA_WAV => "ADPCM".to_owned(),
-        codec::CODEC_ID_AAC => "AAC of a profile other than AAC-LC".to_owned(),
-        other => format!("of sound {other}"),
-    }
-}
-
-fn malformed(path: &Path, format: &'static str, reason: String) -> CaptureError {
-    CaptureError::Malformed { path: path.to_owned(), format, reason }
-}
-
-fn unsupported(path: &Path, codec: String) -> CaptureError {
-    CaptureError::UnsupportedCodec { path: path.to_owned(), codec, supported: SUPPORTED }
-}
-
-fn unread(path: &Path, source: std::io::Error) -> CaptureError {
-    CaptureError::Io { path: path.to_owned(), action: "read it", source }
+/// The error for a number of a sound track that there is not.
+pub(super) fn no_such_track(path: &Path, wanted: u32, count: usize) -> CaptureError {
+    CaptureError::NoSuchTrack { path: path.to_owned(), wanted, count: u32::try_from(count).unwrap_or(u32::MAX) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
@@ -20,16 +21,14 @@ const MAX_BYTES: u64 = 256 << 20;
 /// # Errors
 /// A [`CaptureError`] that names the line.
 pub(super) fn read(path: &Path, pictures: &BTreeSet<OsString>) -> Result<Vec<(String, Timestamp)>> {
-    let io = |source| CaptureError::Io { path: path.to_owned(), action: "read it", source };
-    let len = path.metadata().map_err(io)?.len();
+    let (file, len) = super::open_ordinary(path)?;
     if len == 0 {
         return Err(CaptureError::Empty { path: path.to_owned() });
     }
     if len > MAX_BYTES {
         return Err(CaptureError::TooLarge { path: path.to_owned(), unit: "bytes", found: len, limit: MAX_BYTES });
     }
-    let file = std::fs::File::open(path).map_err(io)?;
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(file.take(MAX_BYTES));
     let header = reader.headers().map_err(|error| unreadable(path, error))?;
     // A byte order mark is not part of the first name.
     let first = header.get(0).map(|name| name.trim_start_matches('\u{feff}'));

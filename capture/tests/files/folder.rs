@@ -41,7 +41,7 @@ fn error(path: &Path) -> CaptureError {
 #[test]
 fn without_a_table_names_give_the_order_and_25_the_pace() {
     let dir = folder();
-    for (name, grey) in [("frame_10.bmp", 30), ("frame_02.BMP", 20), ("frame_01.bmp", 10), ("a.bmp", 5)] {
+    for (name, grey) in [("frame_10.bmp", 30), ("frame_2.BMP", 20), ("frame_01.bmp", 10), ("a.bmp", 5)] {
         bmp(&dir.path().join(name), 5, 3, [grey; 3]);
     }
     std::fs::write(dir.path().join("readme.txt"), "not a picture").unwrap();
@@ -193,15 +193,52 @@ fn pictures_too_large_to_hold_are_refused_before_they_are_decoded() {
 }
 
 #[test]
-fn a_picture_in_the_middle_that_is_damaged_is_named() {
+fn damaged_pictures_are_left_out_and_told() {
     let dir = folder();
-    for i in 0..4 {
-        bmp(&dir.path().join(format!("{i}.bmp")), 8, 8, [i; 3]);
+    for i in 0..12 {
+        bmp(&dir.path().join(format!("f{i}.bmp")), 8, 8, [i; 3]);
     }
-    std::fs::write(dir.path().join("2.bmp"), b"").unwrap();
+    std::fs::write(dir.path().join("f0.bmp"), b"BM").unwrap();
+    std::fs::write(dir.path().join("f2.bmp"), b"").unwrap();
+    std::fs::write(dir.path().join("f11.bmp"), b"not a picture").unwrap();
+    let pictures = file::open(dir.path()).unwrap().pictures.unwrap();
+    assert_eq!(pictures.left_out(), None);
+    let found: Vec<_> = pictures.frames().map(Result::unwrap).map(|f| (f.time().as_nanos(), f.data()[0])).collect();
+    let expected: Vec<_> = [1, 3, 4, 5, 6, 7, 8, 9, 10].map(|i| (u64::from(i) * 40_000_000, i as u8)).to_vec();
+    assert_eq!(found, expected);
+    // A second pass counts none twice.
+    assert_eq!(pictures.frames().count(), 9);
+    let told = pictures.left_out().unwrap();
+    assert!(told.contains("3 of 12") && told.contains("f0.bmp") && !told.contains("f2.bmp"), "{told}");
+
+    // All of them, or the only one.
+    for i in 0..12 {
+        std::fs::write(dir.path().join(format!("f{i}.bmp")), b"BM").unwrap();
+    }
+    assert!(error(dir.path()).to_string().contains("f0.bmp"));
+    let single = folder();
+    std::fs::write(single.path().join("face.png"), b"").unwrap();
+    assert!(matches!(error(single.path()), CaptureError::Empty { .. }));
+}
+
+/// What a file is shows in its content.
+#[test]
+fn files_with_wrong_names_are_read_by_their_content() {
+    let dir = folder();
+    bmp(&dir.path().join("1.jpg"), 4, 4, [1; 3]);
+    bmp(&dir.path().join("2.dat"), 4, 4, [2; 3]);
+    ffmpeg(&["-f", "lavfi", "-i", "color=0x030303:s=4x4", "-frames:v", "1", "-c:v", "libwebp", "-lossless", "1", "-pix_fmt", "bgra", text(&dir.path().join("3.webp"))]);
+    std::fs::rename(dir.path().join("3.webp"), dir.path().join("3.png")).unwrap();
+    wav(dir.path(), "voice.bin", &sine(8_000, 16_000, 300.0, 0.5), 16_000, 1, Encoding::I16);
+    std::fs::write(dir.path().join("notes.txt"), "no picture").unwrap();
     let media = file::open(dir.path()).unwrap();
-    let outcomes: Vec<_> = media.pictures.as_ref().unwrap().frames().collect();
-    assert_eq!(outcomes.len(), 4);
-    assert!(matches!(&outcomes[2], Err(CaptureError::Empty { path }) if path.ends_with("2.bmp")), "{:?}", outcomes[2]);
-    assert!(outcomes[3].is_ok());
+    assert_eq!(media.audio.unwrap().duration_s(), 0.5);
+    assert_eq!(media.notes.len(), 1, "{:?}", media.notes);
+    let greys: Vec<u8> = media.pictures.unwrap().frames().map(|frame| frame.unwrap().data()[0]).collect();
+    assert_eq!(greys, [1, 2, 3]);
+    // Sound that has its name goes first.
+    wav(dir.path(), "voice.wav", &sine(4_000, 16_000, 300.0, 0.5), 16_000, 1, Encoding::I16);
+    let media = file::open(dir.path()).unwrap();
+    assert_eq!(media.audio.unwrap().duration_s(), 0.25);
+    assert!(media.notes[0].contains(": 2"), "{:?}", media.notes);
 }

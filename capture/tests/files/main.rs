@@ -5,8 +5,12 @@
 mod damage;
 mod film;
 mod folder;
+mod hostile;
 mod material;
+mod orientation;
 mod payload;
+mod pictures;
 mod quiet;
 mod resampling;
 mod sound;
+mod tracks;

@@ -53,7 +53,7 @@ where
     /// When the sizes do not fit.
     pub(super) fn run(self, block: usize, outputs: usize, out: &mut [f32], isa: Isa) {
         let rows = self.lines.count();
-        assert_eq!(out.len(), rows * outputs, "the product's size");
+        assert_eq!(Some(out.len()), rows.checked_mul(outputs), "the product's size");
         self.finish.check(rows, outputs);
         if rows == 0 {
             return;

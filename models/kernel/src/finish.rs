@@ -39,7 +39,10 @@ impl Finish<'_> {
     /// When not.
     pub(super) fn check(&self, rows: usize, outputs: usize) {
         assert!(self.bias.is_empty() || self.bias.len() == outputs, "the bias's length");
-        assert!(self.residual.is_empty() || self.residual.len() == rows * outputs, "the residual's size");
+        assert!(
+            self.residual.is_empty() || Some(self.residual.len()) == rows.checked_mul(outputs),
+            "the residual's size"
+        );
         assert!(self.norm.is_none_or(|norm| norm.width() == outputs), "the norm's width");
     }
 

@@ -16,17 +16,22 @@ pub struct Image {
     pub around: [usize; 4],
 }
 
+/// The product of `lengths`; `None` where no memory has as many places.
+pub(super) fn product<const N: usize>(lengths: [usize; N]) -> Option<usize> {
+    lengths.into_iter().try_fold(1usize, usize::checked_mul)
+}
+
 impl Image {
-    /// Lines with those around.
+    /// Lines with those around; the largest number there is where no memory has as many.
     #[must_use]
     pub fn lines(&self) -> usize {
-        self.around[0] + self.height + self.around[1]
+        self.around[0].saturating_add(self.height).saturating_add(self.around[1])
     }
 
-    /// Points of a line with those around.
+    /// Points of a line with those around; as [`Image::lines`].
     #[must_use]
     pub fn points(&self) -> usize {
-        self.around[2] + self.width + self.around[3]
+        self.around[2].saturating_add(self.width).saturating_add(self.around[3])
     }
 }
 
@@ -39,8 +44,12 @@ impl Image {
     #[must_use]
     pub fn surrounded<'a>(&self, x: &'a [f32], groups: usize) -> Cow<'a, [f32]> {
         let Self { height, width, channels, around: [above, _, left, _] } = *self;
-        assert_eq!(x.len(), height * width * channels, "the picture's size");
+        assert_eq!(Some(x.len()), product([height, width, channels]), "the picture's size");
         assert!(groups > 0 && channels.is_multiple_of(groups), "groups of equal size");
+        assert!(
+            product([self.lines(), self.points(), channels]).is_some(),
+            "more around the picture than memory holds"
+        );
         if self.around == [0; 4] && groups == 1 {
             return Cow::Borrowed(x);
         }
@@ -68,6 +77,11 @@ mod tests {
         let image = Image { height: 1, width: 2, channels: 2, around: [1, 0, 0, 1] };
         let found = image.surrounded(&[1.0, 2.0, 3.0, 4.0], 2);
         assert_eq!(*found, [0.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.0, 0.0, 0.0, 2.0, 4.0, 0.0]);
+        // Lengths whose product wraps around to that of the picture.
+        let wide = Image { height: 1 << 63, width: 2, channels: 2, around: [0; 4] };
+        assert!(std::panic::catch_unwind(|| wide.surrounded(&[], 1).len()).is_err());
+        let around = Image { around: [usize::MAX, 0, 0, 0], ..image };
+        assert!(std::panic::catch_unwind(|| around.surrounded(&[1.0, 2.0, 3.0, 4.0], 1).len()).is_err());
         let bare = Image { around: [0; 4], ..image };
         assert!(matches!(bare.surrounded(&[1.0, 2.0, 3.0, 4.0], 1), Cow::Borrowed(_)));
     }

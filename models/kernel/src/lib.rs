@@ -36,3 +36,9 @@ pub use normalise::Norm;
 pub use product::Lines;
 pub use quantise::{Quantised, RowScale, Rows};
 pub use weight::PackedWeight;
+
+/// Gives back the memory that this thread keeps between products: it holds parts of what was computed last.
+pub fn forget_scratch() {
+    quantise::forget_spare();
+    attention::forget_scratch();
+}

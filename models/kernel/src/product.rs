@@ -35,8 +35,14 @@ impl Lines {
         Self { lines: 1, rows, step: width, stride: 0, segment: 0 }
     }
 
+    /// Number of rows.
+    ///
+    /// # Panics
+    /// When no memory can hold as many.
     pub(super) fn count(&self) -> usize {
-        self.lines * self.rows
+        let count = self.lines.checked_mul(self.rows);
+        assert!(count.is_some(), "{} lines of {} rows", self.lines, self.rows);
+        count.unwrap_or_default()
     }
 
     /// Where the rows from `first` on begin. Worked out once: a division for each row of each panel would show.
@@ -73,7 +79,7 @@ pub fn product<'a>(
 /// As [`product`].
 pub fn linear(x: &[f32], width: usize, weight: &PackedWeight, finish: Finish<'_>, out: &mut [f32], isa: Isa) {
     let (rows, outputs, inputs) = (x.len() / width.max(1), weight.outputs(), weight.inputs());
-    assert_eq!((x.len(), out.len()), (rows * width, rows * outputs), "the product's size");
+    assert_eq!((x.len(), Some(out.len())), (rows * width, rows.checked_mul(outputs)), "the product's size");
     finish.check(rows, outputs);
     if rows == 0 {
         return;

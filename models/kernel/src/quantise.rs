@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::Isa;
 use super::function::ROUNDING;
-use super::image::Image;
+use super::image::{Image, product};
 use super::isa::{Tiles, Work};
 use super::threads::{for_blocks, threads};
 
@@ -27,6 +27,11 @@ pub struct RowScale {
 thread_local! {
     /// Bytes that a thread is done with, so that no product asks for new memory.
     static SPARE: RefCell<Vec<u8>> = RefCell::default();
+}
+
+/// Gives back what this thread keeps.
+pub(crate) fn forget_spare() {
+    drop(SPARE.take());
 }
 
 /// Rows of bytes and what they mean.
@@ -72,9 +77,14 @@ fn some_bytes(count: usize) -> Vec<u8> {
 
 impl Quantised {
     /// Each row of `width` numbers of `x` with a scale of its own, rows filled up to `padded` bytes of any value.
+    ///
+    /// # Panics
+    /// When no memory can hold the rows.
     #[must_use]
     pub fn by_row(x: &[f32], width: usize, padded: usize, isa: Isa) -> Self {
-        isa.run(ByRow { x, width: width.max(1), padded: padded.max(width).max(1) })
+        let (width, padded) = (width.max(1), padded.max(width).max(1));
+        assert!((x.len() / width).checked_mul(padded).is_some(), "rows longer than memory holds");
+        isa.run(ByRow { x, width, padded })
     }
 
     /// Group `g` of those that [`Quantised::by_group`] made.
@@ -95,9 +105,12 @@ impl Quantised {
     #[must_use]
     pub fn by_group(x: &[f32], image: Image, groups: usize, isa: Isa) -> Self {
         let Image { height, width, channels, .. } = image;
-        assert_eq!(x.len(), height * width * channels, "the picture's size");
+        assert_eq!(Some(x.len()), product([height, width, channels]), "the picture's size");
         assert!(groups > 0 && channels.is_multiple_of(groups), "groups of equal size");
         let each = channels / groups;
+        // The longest of the lengths below, so that none of them wraps around.
+        let whole = product([groups, image.lines(), image.points(), each.next_multiple_of(4)]);
+        assert!(whole.is_some(), "more around the picture than memory holds");
         let workers = if x.len() < WORTH_THREADS { 1 } else { threads() };
         let points = (height * width).div_ceil(workers).max(1);
         let blocks = (height * width).div_ceil(points);

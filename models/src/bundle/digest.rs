@@ -26,13 +26,18 @@ impl Sha256 {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// The digest of what `state` was given.
+    pub(crate) fn from_state(state: sha2::Sha256) -> Self {
+        Self(state.finalize().into())
+    }
+
     /// Size and digest of a file; a megabyte of it is in memory at a time.
     ///
     /// # Errors
     /// [`ModelError::Io`].
     pub fn of_file(path: &Path) -> Result<(u64, Self)> {
         let read = |e| ModelError::io(path, "read", e);
-        let mut file = std::fs::File::open(path).map_err(read)?;
+        let (mut file, _) = mien_capture::regular::open(path, u64::MAX).map_err(read)?;
         let mut state = sha2::Sha256::new();
         let mut chunk = vec![0; CHUNK];
         let mut size = 0;

@@ -111,12 +111,6 @@ impl BundlePath {
         // `join` gives an absolute path back unchanged.
         folder.join(&self.0)
     }
-
-    /// Folders on the way from the bundle's folder to the file, and the file, all relative to it.
-    pub(super) fn steps(&self) -> impl Iterator<Item = &Path> {
-        let ends = self.0.match_indices('/').map(|(at, _)| at).chain([self.0.len()]);
-        ends.filter_map(|end| self.0.get(..end)).map(Path::new)
-    }
 }
 
 impl fmt::Display for BundlePath {
@@ -199,12 +193,6 @@ mod tests {
         let path = BundlePath::try_from(String::from("/models/vicuna.gguf")).unwrap();
         assert!(path.is_external());
         assert_eq!(path.within(Path::new("/bundle")), Path::new("/models/vicuna.gguf"));
-    }
-
-    #[test]
-    fn steps_lead_from_the_folder_to_the_file() {
-        let path = BundlePath::try_from(String::from("a/b/c.txt")).unwrap();
-        assert_eq!(path.steps().collect::<Vec<_>>(), [Path::new("a"), Path::new("a/b"), Path::new("a/b/c.txt")]);
     }
 
     #[test]

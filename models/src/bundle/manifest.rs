@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::digest::Sha256;
 use super::entry::{FileEntry, Role};
 use super::locate::{line_at, line_of, line_text};
 use super::memory::MemorySection;
-use super::{check, locate};
+use super::{check, locate, seal};
 use crate::face::{CropSettings, FaceSettings, TrackSettings};
 use crate::fusion::FusionConfig;
 use crate::llama::{LlamaRequirement, MAX_NEW_TOKENS, PROMPT};
@@ -20,8 +21,8 @@ use crate::{ModelError, Result};
 /// The manifest's name in the bundle's folder.
 pub const MANIFEST_NAME: &str = "manifest.toml";
 /// Version of the manifest's keys; any change of them raises it but a key more that may be left out: without it a manifest
-/// says what it said before, and a program that does not know it refuses it by name.
-pub const SCHEMA: u32 = 1;
+/// says what it said before, and a program that does not know it refuses it by name. Since 2 the first line is a digest.
+pub const SCHEMA: u32 = 2;
 
 /// Everything a device must know of a bundle besides the files themselves. Unknown keys are refused everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,30 +173,40 @@ pub struct Metric {
 }
 
 impl Manifest {
-    /// Reads a manifest; `path` is for messages.
+    /// Reads a manifest whose first line is the digest of the rest; `path` is for messages.
     ///
     /// # Errors
     /// [`ModelError::Manifest`] naming the line, the key, what was expected and what was found.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        Self::sealed(text, path).map(|(manifest, _)| manifest)
+    }
+
+    /// As [`Manifest::parse`], and the digest.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`].
+    pub(super) fn sealed(text: &str, path: &Path) -> Result<(Self, Sha256)> {
         let fault = |line: usize, reason: String| ModelError::Manifest {
             path: path.into(),
             reason: format!("line {line} ({:?}): {reason}", line_text(text, line)),
         };
-        let manifest: Self = toml::from_str(text).map_err(|e| {
-            let line = line_at(text, e.span().map_or(0, |span| span.start));
-            fault(line, e.message().replace('\n', " "))
+        let (digest, body) = seal::opened(text).map_err(|reason| fault(1, reason))?;
+        // Lines are counted in the file, where the digest's is one more.
+        let manifest: Self = toml::from_str(body).map_err(|e| {
+            let line = line_at(body, e.span().map_or(0, |span| span.start));
+            fault(line + 1, e.message().replace('\n', " "))
         })?;
         match check::fault(&manifest) {
-            None => Ok(manifest),
+            None => Ok((manifest, digest)),
             Some((place, reason)) => {
                 let key = check::dotted(&place);
                 let steps: Vec<locate::Step<'_>> = place.iter().map(check::Place::step).collect();
-                Err(fault(line_of(text, &steps).unwrap_or(1), format!("{key}: {reason}")))
+                Err(fault(line_of(body, &steps).unwrap_or(1) + 1, format!("{key}: {reason}")))
             }
         }
     }
 
-    /// The manifest as TOML.
+    /// The manifest as TOML, its digest in the first line.
     ///
     /// # Errors
     /// [`ModelError::Manifest`] for a manifest that [`Manifest::parse`] would refuse.
@@ -204,7 +215,8 @@ impl Manifest {
         if let Some((place, reason)) = check::fault(self) {
             return Err(fault(format!("{}: {reason}", check::dotted(&place))));
         }
-        toml::to_string(self).map_err(|e| fault(e.to_string().replace('\n', " ")))
+        let text = toml::to_string(self).map_err(|e| fault(e.to_string().replace('\n', " ")))?;
+        Ok(seal::seal(&text))
     }
 
     /// The file of `role`; the first one where there may be several.

@@ -1,7 +1,7 @@
 //! The folder that a device installs: networks, language model, face detector, and a manifest that says what they are.
 //!
-//! [`Bundle::open`] parses the manifest, holds every file against its size and SHA-256 before anything else reads it,
-//! and hands out paths by [`Role`]. [`BundleWriter`] makes such a folder so that it appears under its name whole or not
+//! [`Bundle::open`] holds the manifest against the digest in its first line and every file against its size and SHA-256
+//! before anything else reads it, and hands out the open files by [`Role`]. [`BundleWriter`] makes such a folder so that it appears under its name whole or not
 //! at all. [`make_dry`] makes one with formula weights. [`archive`] carries one as a single file.
 
 pub mod archive;
@@ -9,11 +9,14 @@ mod check;
 mod digest;
 mod dry;
 mod entry;
+mod folder;
 mod locate;
 mod manifest;
 mod memory;
 mod numbers;
 mod open;
+mod place;
+mod seal;
 mod write;
 
 pub use check::{MODES, check_prompt};
@@ -24,4 +27,5 @@ pub use manifest::{AudioSection, FaceSection, LlmSection, MANIFEST_NAME, Manifes
 pub use memory::MemorySection;
 pub use numbers::GraphNumbers;
 pub use open::{Bundle, FileCheck, Verification};
+pub use seal::{seal, seal_folder};
 pub use write::{BundleWriter, Origin};

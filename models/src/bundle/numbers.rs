@@ -1,10 +1,8 @@
 //! Which numbers a graph computes with, as its file shows it.
 
-use std::path::Path;
-
 use crate::Result;
-use crate::engine;
 use crate::engine::operator::names;
+use crate::engine::{self, GraphSource};
 use crate::onnx::Numbers;
 
 /// Matrix products and convolutions of a graph by what they compute with.
@@ -17,12 +15,12 @@ pub struct GraphNumbers {
 }
 
 impl GraphNumbers {
-    /// Counts the products of the ONNX file `path`, whose digest has been held.
+    /// Counts the products of an ONNX file.
     ///
     /// # Errors
     /// [`crate::ModelError::Io`]; [`crate::ModelError::Format`] for a file that is no graph.
-    pub fn read(path: &Path) -> Result<Self> {
-        let file = engine::read(path)?;
+    pub fn read<'a>(source: impl Into<GraphSource<'a>>) -> Result<Self> {
+        let file = engine::read(&source.into().graph()?)?;
         let mut numbers = Self::default();
         for node in file.graph.iter().flat_map(|graph| &graph.node) {
             let name = node.op_type.as_str();

@@ -44,10 +44,10 @@ impl Contents {
             if !spec.name.contains("running_") {
                 parameters += spec.shape.iter().map(|&n| n as u64).product::<u64>();
             }
-            taken.insert(spec.name.as_str());
+            taken.insert(recognised.written(&spec.name));
         }
         let mut groups: BTreeMap<&'static str, (usize, &str)> = BTreeMap::new();
-        for name in before.iter().filter(|name| !taken.contains(unused::short(kind, name))) {
+        for name in before.iter().filter(|name| !taken.contains(name.as_str())) {
             groups.entry(unused::why(kind, name)).or_insert((0, name)).0 += 1;
         }
         let mut ignored: Vec<Ignored> =

@@ -9,10 +9,11 @@ use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
 use super::contract::{GraphContract, TensorContract};
+use super::files::{GraphSource, NOWHERE, Weights, redirect};
 use super::operator;
 use super::session::Session;
 use crate::onnx::Dtype;
-use crate::{ModelError, Result};
+use crate::{HeldFile, ModelError, Result};
 
 /// Most characters of a file's description that are repeated in a message.
 const DESCRIPTION_SHOWN: usize = 1000;
@@ -33,21 +34,28 @@ pub struct PreparedGraph {
 }
 
 impl LoadedGraph {
-    /// Reads the ONNX file `path` and the weight file that it names.
+    /// Reads an ONNX file and the weight file that it names. Each is opened once and nothing of it is mapped.
     ///
     /// # Errors
     /// [`ModelError::Io`], [`ModelError::Format`] for a damaged file, [`ModelError::Contract`] for the graph of another
-    /// network, size or configuration, [`ModelError::Engine`] when tract cannot run an operator.
-    pub fn load(path: &Path, contract: GraphContract) -> Result<Self> {
-        let proto = read(path)?;
+    /// network, size or configuration, [`ModelError::Engine`] when tract cannot run an operator, [`ModelError::Changed`] for
+    /// files that are no longer what was hashed.
+    pub fn load<'a>(source: impl Into<GraphSource<'a>>, contract: GraphContract) -> Result<Self> {
+        let source = source.into();
+        let file = source.graph()?;
+        let path = file.path();
+        let mut proto = read(&file)?;
         check_contract(path, &proto, &contract)?;
         check_description(path, &proto, &contract)?;
         check_weight_file(path, &proto)?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = folder.to_str().ok_or_else(|| damaged(path, "the folder's name is not UTF-8".into()))?;
+        let weights = if redirect(&mut proto) { Some(source.weights()?) } else { None };
+        let mut reader = operator::reader();
+        if let Some(weights) = &weights {
+            reader.provider = Arc::new(Weights::of(weights));
+        }
         // tract panics on a few malformed graphs (an output that names no tensor); a panic is an error here.
         let parsed = mien_capture::quietly(|| -> TractResult<TypedModel> {
-            let parsed = operator::reader().parse(&proto, Some(folder))?;
+            let parsed = reader.parse(&proto, Some(NOWHERE.0))?;
             if !parsed.unresolved_inputs.is_empty() {
                 return Err(TractError::msg("a node reads a tensor that nothing makes"));
             }
@@ -60,7 +68,13 @@ impl LoadedGraph {
         });
         let model = match parsed {
             Ok(Ok(model)) => model,
-            Ok(Err(e)) => return Err(engine(&contract, "read the graph", &e)),
+            Ok(Err(e)) => {
+                let fault = engine(&contract, "read the graph", &e);
+                return Err(match &weights {
+                    Some(weights) => weights.blame(fault),
+                    None => fault,
+                });
+            }
             Err(_) => return Err(damaged(path, "the graph is malformed".into())),
         };
         Ok(Self { contract, model })
@@ -105,17 +119,17 @@ impl PreparedGraph {
     }
 }
 
-/// The ONNX file `path` as it stands; its weights lie beside it.
+/// The ONNX file as it stands; its weights lie beside it.
 ///
 /// # Errors
-/// [`ModelError::Io`]; [`ModelError::Format`] for a file that is too large or no graph.
-pub(crate) fn read(path: &Path) -> Result<pb::ModelProto> {
-    let size = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?.len();
-    if size > GRAPH_BYTES_LIMIT {
-        return Err(damaged(path, format!("{size} bytes, expected at most {GRAPH_BYTES_LIMIT}")));
+/// [`ModelError::Io`]; [`ModelError::Format`] for a file that is too large or no graph; [`ModelError::Changed`].
+pub(crate) fn read(file: &HeldFile) -> Result<pb::ModelProto> {
+    if file.len() > GRAPH_BYTES_LIMIT {
+        let reason = format!("{} bytes, expected at most {GRAPH_BYTES_LIMIT}", file.len());
+        return Err(damaged(file.path(), reason));
     }
-    let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, "read", e))?;
-    pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(path, e.to_string()))
+    let bytes = file.read(GRAPH_BYTES_LIMIT)?;
+    pb::ModelProto::decode(bytes.as_slice()).map_err(|e| damaged(file.path(), e.to_string()))
 }
 
 /// An engine error with tract's chain of causes in one line.

@@ -4,6 +4,7 @@
 //! relies on. A plan keeps axes symbolic, because a plan per length costs seconds and a second copy of the weights in f32.
 
 mod contract;
+mod files;
 mod graph;
 pub(crate) mod operator;
 mod profile;
@@ -12,9 +13,10 @@ mod threads;
 
 pub(crate) use contract::described;
 pub use contract::{GraphContract, TensorContract};
+pub use files::GraphSource;
 pub(crate) use graph::read;
 pub use graph::{LoadedGraph, PreparedGraph};
-pub use mien_kernel::Isa;
+pub use mien_kernel::{Isa, forget_scratch};
 pub use profile::OperatorTime;
 pub use session::{Input, Session};
-pub use threads::{on_one_thread, set_threads};
+pub use threads::{on_one_thread, on_own_threads, set_threads};

@@ -7,6 +7,7 @@ use super::contract::{GraphContract, TensorContract};
 use super::graph::{PreparedGraph, engine};
 use super::profile::{OperatorTime, Stopwatch};
 use crate::onnx::Dtype;
+use crate::progress::progress;
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -67,7 +68,13 @@ impl Session {
     /// an input or output, [`ModelError::Engine`]. The session stays usable.
     pub fn run(&mut self, inputs: &[Input<'_>]) -> Result<Vec<Tensor>> {
         let values = self.values(inputs)?;
-        let outputs = self.state.run(values).map_err(|e| engine(&self.graph.contract, "run", &e));
+        let outputs = self
+            .state
+            .run_plan_with_eval(values, |context, state, node, inputs| {
+                progress();
+                tract_onnx::tract_core::plan::eval(context, state, node, inputs)
+            })
+            .map_err(|e| engine(&self.graph.contract, "run", &e));
         self.take(outputs)
     }
 
@@ -85,6 +92,15 @@ impl Session {
             })
             .map_err(|e| engine(&self.graph.contract, "run", &e));
         Ok((self.take(outputs)?, watch.into_times()))
+    }
+
+    /// Throws away everything that runs left in the working memory; the next run begins as the first one did.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.state = self.graph.plan.spawn().map_err(|e| engine(&self.graph.contract, "start a session", &e))?;
+        Ok(())
     }
 
     fn values(&self, inputs: &[Input<'_>]) -> Result<TVec<TValue>> {

@@ -157,6 +157,11 @@ impl FaceFinder {
         Ok(boxes)
     }
 
+    /// Throws away what the last picture left in the detector.
+    pub fn renew(&mut self) {
+        self.detector = detector(&self.model, &self.settings);
+    }
+
     /// Width and height of the searched picture: the same aspect, inside the settings' sides, never enlarged.
     fn searched_size(&self, width: usize, height: usize) -> (usize, usize) {
         let (long, short) = (self.settings.long_side as u64, self.settings.short_side as u64);

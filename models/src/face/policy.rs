@@ -111,6 +111,12 @@ impl FaceTracker {
         self.choice.update(&found, self.settings.patience)
     }
 
+    /// As [`Self::reset`], and throws away what the last picture left in the detector.
+    pub fn renew(&mut self) {
+        self.reset();
+        self.finder.renew();
+    }
+
     /// Forgets the face and the count of pictures, as at the start of another clip.
     pub fn reset(&mut self) {
         self.choice = LargestFace::default();

@@ -17,7 +17,7 @@ mod views;
 pub use clip::{FusionInput, PaddedLengths};
 pub use config::{FusionConfig, Mia, MiaResidual, Padding};
 pub use graph::{build, contract};
-pub(crate) use parameters::{PREFIXES, is_uncalled};
+pub(crate) use parameters::is_uncalled;
 pub use parameters::{parameters, recognise};
 pub use session::{Fusion, FusionOutput};
 pub use variant::{Variant, read};

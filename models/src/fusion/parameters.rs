@@ -5,15 +5,15 @@ use super::{FusionConfig, MODALITIES, MODEL, Mia, VIEWS};
 use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
-/// What wrappers around the network put before its names; the longest first, as the first that fits is removed.
-pub(crate) const PREFIXES: [&str; 3] = ["module.model.", "model.", "module."];
+/// A tensor that every file of the network has under this name, whatever was put before it.
+pub(super) const ANCHOR: &str = "frame_dim_reshape_0.weight";
 
 /// A batch normalisation over views that the authors' second class declares and never calls.
-const UNCALLED: &str = "normali.";
+const UNCALLED: &str = "normali";
 
-/// Whether the tensor `name` is of the normalisation that the authors' second class never calls.
+/// Whether the tensor `name`, prefixed or not, is of the normalisation that the authors' second class never calls.
 pub(crate) fn is_uncalled(name: &str) -> bool {
-    name.starts_with(UNCALLED)
+    name.split('.').any(|part| part == UNCALLED)
 }
 
 /// All 106 tensors in the order of the checkpoint table; the position in this list is the tensor's number there.
@@ -65,14 +65,14 @@ pub fn parameters(config: &FusionConfig) -> Vec<TensorSpec> {
 
 /// Takes a checkpoint of the authors' or of our own training and holds it against `config`.
 ///
-/// Wrappers' prefixes (`model.`, `module.`, `module.model.`) are removed and modules that are never called are dropped.
+/// Wrappers' prefixes (`model.`, `module.`, `module.model.`, `_orig_mod.`) are removed and modules that are never called are dropped.
 ///
 /// # Errors
 /// [`crate::ModelError::Config`] for widths that cannot be; MissingTensor, ExtraTensor, TensorShape and TensorDtype for
 /// the checkpoint of another network.
 pub fn recognise(config: &FusionConfig, tensors: NamedTensors) -> Result<NamedTensors> {
     config.validate()?;
-    let mut tensors = tensors.strip_prefixes(&PREFIXES);
+    let mut tensors = tensors.unwrapped(&[ANCHOR])?;
     tensors.retain(|name| !is_uncalled(name));
     tensors.check(MODEL, &parameters(config))?;
     Ok(tensors)

@@ -1,10 +1,8 @@
 //! Scoring clips with a fusion graph.
 
-use std::path::Path;
-
 use super::clip::{PaddedLengths, streams};
 use super::{FusionConfig, FusionInput, MODALITIES, MODEL, Mia, VIEWS, contract};
-use crate::engine::{Input, LoadedGraph, PreparedGraph, Session};
+use crate::engine::{GraphSource, Input, LoadedGraph, PreparedGraph, Session};
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -41,9 +39,9 @@ impl Fusion {
     ///
     /// # Errors
     /// As [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
-    pub fn load(path: &Path, config: &FusionConfig) -> Result<Self> {
+    pub fn load<'a>(source: impl Into<GraphSource<'a>>, config: &FusionConfig) -> Result<Self> {
         config.validate()?;
-        let graph = LoadedGraph::load(path, contract(config))?.prepare()?;
+        let graph = LoadedGraph::load(source, contract(config))?.prepare()?;
         let session = graph.session()?;
         Ok(Self { config: *config, graph, session })
     }
@@ -54,6 +52,14 @@ impl Fusion {
     /// [`ModelError::Engine`].
     pub fn fork(&self) -> Result<Self> {
         Ok(Self { config: self.config, graph: self.graph.clone(), session: self.graph.session()? })
+    }
+
+    /// Throws away everything that clips left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
     }
 
     /// The configuration that the network was loaded with.

@@ -1,6 +1,6 @@
 //! Which of the authors' variants a checkpoint was trained as (spec checkpoint section 1).
 
-use super::parameters::{PREFIXES, is_uncalled, parameters, recognise};
+use super::parameters::{ANCHOR, is_uncalled, parameters, recognise};
 use super::{FusionConfig, MODALITIES, Mia, MiaResidual, Padding};
 use crate::tensor::{NamedTensors, TensorSpec};
 use crate::{ModelError, Result};
@@ -28,7 +28,7 @@ pub fn read(
     mia: Option<Mia>,
     residual: Option<MiaResidual>,
 ) -> Result<(FusionConfig, Variant, NamedTensors)> {
-    let mut tensors = tensors.strip_prefixes(&PREFIXES);
+    let mut tensors = tensors.unwrapped(&[ANCHOR])?;
     let mut variant = Variant::of(&tensors)?;
     if let Some(mia) = mia {
         variant.mia_sign = said(variant.mia == mia, &variant.mia_sign);

@@ -19,6 +19,8 @@ mod quantise;
 mod raw;
 mod raw_devices;
 mod raw_quantise;
+#[cfg(target_os = "linux")]
+mod raw_stream;
 mod settings;
 mod simulate;
 mod speed;
@@ -26,10 +28,12 @@ mod states;
 mod text;
 
 pub use device::{GPU_BACKENDS, GpuDevice, gpu_devices};
-pub use gguf::{GgufHeader, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary};
+pub use gguf::{
+    GgufHeader, GgufModel, LlamaConfig, LlamaRequirement, LlamaShape, MetaValue, Precision, SpmVocabulary, TensorInfo,
+};
 pub use gguf::{parameters, read_gguf, write_gguf, write_gguf_as};
 pub use landing::Landing;
-pub use model::{CancelHandle, Llama};
+pub use model::{CancelHandle, Llama, LlamaSource};
 pub use quantise::{QuantisedGguf, QuantisedType, quantise_gguf};
 pub use settings::{CachePrecision, LlamaSettings};
 pub use simulate::{MAX_NEW_TOKENS, PROMPT, SHORT_PROMPT, Simulated, SimulationWarning, Stop};

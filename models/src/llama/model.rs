@@ -8,7 +8,7 @@ use super::gguf::{GgufHeader, LlamaRequirement, LlamaShape};
 use super::landing::Landing;
 use super::raw::{ContextParameters, DecodeError, Outputs, RawContext, RawModel, Rows};
 use super::settings::{CachePrecision, LlamaSettings};
-use crate::{ModelError, Result};
+use crate::{HeldFile, ModelError, Result};
 
 /// A llama that gives hidden states. It can move to another thread, but one computation runs at a time.
 pub struct Llama {
@@ -25,6 +25,33 @@ impl std::fmt::Debug for Llama {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, shape, settings, .. } = self;
         f.debug_struct("Llama").field("path", path).field("shape", shape).field("settings", settings).finish()
+    }
+}
+
+/// Where a language model is read from.
+#[derive(Clone, Debug)]
+pub enum LlamaSource<'a> {
+    /// A GGUF file.
+    Path(&'a Path),
+    /// An open one.
+    Held(HeldFile),
+}
+
+impl<'a> From<&'a Path> for LlamaSource<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for LlamaSource<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<HeldFile> for LlamaSource<'_> {
+    fn from(file: HeldFile) -> Self {
+        Self::Held(file)
     }
 }
 
@@ -46,15 +73,24 @@ impl CancelHandle {
 }
 
 impl Llama {
-    /// Checks `path` against `requirement`, loads it (float weights are memory-mapped) and allocates a context.
+    /// Checks the file against `requirement`, loads it and allocates a context. It is opened once; nothing of it is mapped.
     ///
     /// # Errors
     /// What [`GgufHeader::read`], [`GgufHeader::check`] and [`GgufHeader::check_weights`] raise; Config for settings
     /// that do not fit the model or the machine, and for a processor without the instructions that the engine is compiled
     /// for; Gpu where there is no GPU for the layers that are to run on one, where it has not the memory, and where fewer
     /// layers came to lie there; Llama when llama.cpp refuses the file or cannot allocate.
-    pub fn load(path: &Path, requirement: &LlamaRequirement, settings: &LlamaSettings) -> Result<Self> {
-        let header = GgufHeader::read(path)?;
+    pub fn load<'a>(
+        source: impl Into<LlamaSource<'a>>,
+        requirement: &LlamaRequirement,
+        settings: &LlamaSettings,
+    ) -> Result<Self> {
+        let header = match source.into() {
+            LlamaSource::Path(path) => GgufHeader::read(path)?,
+            LlamaSource::Held(file) => GgufHeader::of(&file)?,
+        };
+        let file = header.file().clone();
+        let path = file.path();
         let checked = header.check(requirement)?;
         check_processor()?;
         settings.check(&checked.shape, header.tensors())?;
@@ -62,8 +98,6 @@ impl Llama {
             log::warn!("{warning}");
         }
         let all_checked = header.check_weights()?;
-        // llama.cpp lays quantised weights out anew for the processor; a map of the file beside them would be held twice.
-        let mapped = header.first_quantised().is_none();
         drop(header);
         let asked = settings.gpu_layers;
         let failed = |action| {
@@ -77,7 +111,8 @@ impl Llama {
                 _ => ModelError::Llama { action, reason: format!("{}: {reason}", path.display()) },
             }
         };
-        let model = RawModel::load(path, settings.gpu_layers, mapped, !all_checked).map_err(failed("load a model"))?;
+        let model = RawModel::load(&file, settings.gpu_layers, !all_checked)
+            .map_err(|reason| file.blame(failed("load a model")(reason)))?;
         let shape = checked.shape;
         let expected = [shape.embedding_length, shape.block_count, shape.vocab_size];
         let (width, blocks, tokens) = model.sizes();
@@ -195,6 +230,12 @@ impl Llama {
         self.path.display().to_string()
     }
 
+    /// Throws away what the last sequence left in the context.
+    pub fn forget(&mut self) {
+        self.context.clear();
+        self.used = 0;
+    }
+
     /// Starts a new sequence of at most `rows` positions.
     pub(super) fn begin(&mut self, rows: usize, what: &str) -> Result<()> {
         if rows > self.settings.n_ctx {
@@ -203,8 +244,7 @@ impl Llama {
                 reason: format!("{what}: {rows} positions, the context (n_ctx) holds {}", self.settings.n_ctx),
             });
         }
-        self.context.clear();
-        self.used = 0;
+        self.forget();
         Ok(())
     }
 

@@ -110,7 +110,7 @@ fn refuse_alignment(header: &GgufHeader, path: &Path) -> Result<()> {
             path: path.into(),
             key: "general.alignment".into(),
             expected: format!("{ALIGNMENT} or none"),
-            found: format!("{found:?}"),
+            found: found.brief(),
             fix: "convert the model again with the usual alignment",
         }),
     }

@@ -5,9 +5,8 @@
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -16,6 +15,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::landing::Sighting;
 use super::raw_devices::gpu_of;
+use crate::HeldFile;
 
 thread_local! {
     /// What llama.cpp last logged as an error on this thread: its reason for the NULL it returns.
@@ -95,25 +95,34 @@ impl Drop for RawModel {
 }
 
 impl RawModel {
-    /// Loads a file that has been checked; weights are memory-mapped where `mapped`, and with `check_weights` looked
-    /// through for NaN. With no GPU layer, no device is used at all.
-    pub(super) fn load(path: &Path, gpu_layers: u32, mapped: bool, check_weights: bool) -> Result<Self, String> {
+    /// Loads a file that has been checked, into memory of its own; with `check_weights`, weights are looked through for NaN.
+    /// With no GPU layer, no device is used at all. Elsewhere than on Linux it is read by its path.
+    pub(super) fn load(file: &HeldFile, gpu_layers: u32, check_weights: bool) -> Result<Self, String> {
         start();
-        let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "the path holds a NUL byte")?;
+        #[cfg(target_os = "linux")]
+        let source = super::raw_stream::Stream::open(file).ok_or("there is no memory for a stream")?;
+        #[cfg(not(target_os = "linux"))]
+        let source = std::ffi::CString::new(file.path().as_os_str().as_encoded_bytes())
+            .map_err(|_| "the path holds a NUL byte")?;
         let mut no_devices = [null_mut()];
         LAST_ERROR.with(|last| last.borrow_mut().clear());
-        // SAFETY: parameters start as llama.cpp's defaults; the device list is NULL-terminated and, like the path,
-        // outlives the call, which copies both.
+        // SAFETY: parameters start as llama.cpp's defaults; the device list is NULL-terminated and, like the source,
+        // outlives the call, which copies the one and has read the other when it returns: nothing is mapped.
         let model = unsafe {
             let mut parameters = sys::llama_model_default_params();
             parameters.n_gpu_layers = i32::try_from(gpu_layers).unwrap_or(i32::MAX);
             parameters.check_tensors = check_weights;
-            parameters.load_mode = if mapped { sys::LLAMA_LOAD_MODE_AUTO } else { sys::LLAMA_LOAD_MODE_NONE };
+            parameters.load_mode = sys::LLAMA_LOAD_MODE_NONE;
             if gpu_layers == 0 {
                 parameters.devices = no_devices.as_mut_ptr();
             }
-            sys::llama_model_load_from_file(c_path.as_ptr(), parameters)
+            #[cfg(target_os = "linux")]
+            let model = sys::llama_model_load_from_file_ptr(source.as_ptr().cast(), parameters);
+            #[cfg(not(target_os = "linux"))]
+            let model = sys::llama_model_load_from_file(source.as_ptr(), parameters);
+            model
         };
+        drop(source);
         let model = NonNull::new(model).ok_or_else(take_error)?;
         // SAFETY: the model is valid; its vocabulary lives as long as it does.
         let vocab = unsafe { sys::llama_model_get_vocab(model.as_ptr()) };
@@ -278,6 +287,8 @@ unsafe extern "C" fn on_node(node: *mut sys::ggml_tensor, ask: bool, taps: *mut 
 }
 
 unsafe extern "C" fn on_check_cancel(flag: *mut c_void) -> bool {
+    // Called after each operator, by the thread that called llama.cpp.
+    crate::progress::progress();
     // SAFETY: points into the Arc that the context owns.
     unsafe { (*flag.cast::<AtomicBool>()).load(Ordering::Relaxed) }
 }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::MODEL;
-use super::parameters::PREFIX;
 use crate::tensor::NamedTensors;
 use crate::{ModelError, Result};
 
@@ -32,8 +31,7 @@ impl ManetConfig {
     /// MissingTensor when there is no stem or no head; Config for sizes that cannot be.
     pub fn of(tensors: &NamedTensors) -> Result<Self> {
         let outputs = |name: &str, expected: &[usize]| {
-            let wrapped = || tensors.shape(&format!("{PREFIX}{name}"));
-            let shape = tensors.shape(name).or_else(wrapped);
+            let shape = tensors.shape(name).or_else(|| tensors.shape(&format!("module.{name}")));
             shape.and_then(|shape| shape.first().copied()).ok_or_else(|| ModelError::MissingTensor {
                 origin: tensors.origin().into(),
                 key: name.into(),

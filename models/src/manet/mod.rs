@@ -18,7 +18,7 @@ pub use crate::onnx::FloatLayers;
 pub use config::ManetConfig;
 pub use fused::{build_fused, build_quantised, byte_layers};
 pub use graph::{build, contract};
-pub(crate) use parameters::PREFIX;
+pub use parameters::unwrapped;
 pub use parameters::{parameters, recognise};
 pub use session::{Manet, ManetOutput};
 

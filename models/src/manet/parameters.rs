@@ -5,8 +5,8 @@ use super::{FACE_CHANNELS, MODEL, ManetConfig};
 use crate::Result;
 use crate::tensor::{NamedTensors, TensorSpec};
 
-/// What the authors' training script puts before every name.
-pub(crate) const PREFIX: &str = "module.";
+/// A tensor that every file of the network has under this name, whatever was put before it.
+const ANCHOR: &str = "layer3_1_p1.0.conv1.weight";
 /// Side of the stem's and the spatial gates' kernels.
 pub(super) const WIDE_KERNEL: usize = 7;
 
@@ -31,9 +31,17 @@ pub fn parameters(config: &ManetConfig) -> Vec<TensorSpec> {
 /// the checkpoint of another network.
 pub fn recognise(config: &ManetConfig, tensors: NamedTensors) -> Result<NamedTensors> {
     config.validate()?;
-    let tensors = tensors.strip_prefixes(&[PREFIX]);
+    let tensors = unwrapped(tensors)?;
     tensors.check(MODEL, &parameters(config))?;
     Ok(tensors)
+}
+
+/// The tensors of a file under the network's own names: the authors' training script puts `module.` before them.
+///
+/// # Errors
+/// As [`NamedTensors::unwrapped`].
+pub fn unwrapped(tensors: NamedTensors) -> Result<NamedTensors> {
+    tensors.unwrapped(&[ANCHOR])
 }
 
 #[derive(Default)]

@@ -1,10 +1,8 @@
 //! Embedding faces with an MA-Net graph.
 
-use std::path::Path;
-
 use super::graph::BATCH;
 use super::{FACE_CHANNELS, FACE_SIDE, MODEL, ManetConfig, contract};
-use crate::engine::{Input, LoadedGraph, OperatorTime, PreparedGraph, Session};
+use crate::engine::{GraphSource, Input, LoadedGraph, OperatorTime, PreparedGraph, Session};
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -37,9 +35,9 @@ impl Manet {
     ///
     /// # Errors
     /// As [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
-    pub fn load(path: &Path, config: &ManetConfig) -> Result<Self> {
+    pub fn load<'a>(source: impl Into<GraphSource<'a>>, config: &ManetConfig) -> Result<Self> {
         config.validate()?;
-        let graph = LoadedGraph::load(path, contract(config))?.with_length(BATCH, 1)?.prepare()?;
+        let graph = LoadedGraph::load(source, contract(config))?.with_length(BATCH, 1)?.prepare()?;
         let session = graph.session()?;
         Ok(Self { config: *config, graph, session })
     }
@@ -50,6 +48,14 @@ impl Manet {
     /// [`ModelError::Engine`].
     pub fn fork(&self) -> Result<Self> {
         Ok(Self { config: self.config, graph: self.graph.clone(), session: self.graph.session()? })
+    }
+
+    /// Throws away everything that faces left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
     }
 
     /// The configuration that the network was loaded with.

@@ -9,6 +9,5 @@ mod session;
 
 pub use config::ProjectorConfig;
 pub use graph::{build, contract};
-pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, read, recognise};
 pub use session::Projector;

@@ -4,8 +4,11 @@ use super::config::ProjectorConfig;
 use crate::tensor::{NamedTensors, TensorSpec};
 use crate::{ModelError, Result};
 
+/// Tensors that every file of the network has under these names, whatever was put before them: SLAM-LLM's name for the projector comes
+/// first, because other parts of a joint checkpoint may have a `linear1` too.
+const ANCHORS: [&str; 2] = ["encoder_projector.linear1.weight", "linear1.weight"];
 /// What SLAM-LLM puts before the projector's names.
-pub(crate) const PREFIX: &str = "encoder_projector.";
+const PREFIX: &str = "encoder_projector.";
 /// Frames that the published projectors put side by side.
 const FRAMES: usize = 5;
 /// Input width of the published projectors for HuBERT-XL: 5 frames of 1280.
@@ -28,8 +31,9 @@ pub fn parameters(config: &ProjectorConfig) -> Vec<TensorSpec> {
 /// # Errors
 /// As [`recognise`].
 pub fn read(encoder_width: usize, tensors: NamedTensors) -> Result<(ProjectorConfig, NamedTensors)> {
+    let tensors = unwrapped(tensors)?;
     let outputs = |name: &str, published: usize| {
-        let shape = tensors.shape(&format!("{PREFIX}{name}")).or_else(|| tensors.shape(name));
+        let shape = tensors.shape(name);
         shape.and_then(|shape| shape.first().copied()).unwrap_or(published)
     };
     let large = ProjectorConfig::large();
@@ -43,20 +47,29 @@ pub fn read(encoder_width: usize, tensors: NamedTensors) -> Result<(ProjectorCon
     Ok((config, tensors))
 }
 
+/// The projector's tensors alone, without what stands before their names.
+fn unwrapped(tensors: NamedTensors) -> Result<NamedTensors> {
+    let [within, plain] = ANCHORS;
+    let mut tensors = tensors.unwrapped_alone(&ANCHORS)?;
+    if !tensors.contains(within) {
+        return Ok(tensors);
+    }
+    // The root ends before the projector's own name.
+    tensors.retain(|name| name.starts_with(PREFIX));
+    tensors.unwrapped(&[plain])
+}
+
 /// Takes the projector out of a SLAM-LLM checkpoint and holds it against `config`.
 ///
-/// The prefix `encoder_projector.` is removed; where it occurs, tensors with other prefixes belong to other parts that
+/// Wrappers' prefixes and `encoder_projector.` are removed; where it occurs, tensors with other prefixes belong to other parts that
 /// were trained along and are dropped.
 ///
 /// # Errors
 /// [`ModelError::Config`] for the projector of another encoder; else [`ModelError::MissingTensor`],
 /// [`ModelError::ExtraTensor`] or [`ModelError::TensorShape`].
-pub fn recognise(config: &ProjectorConfig, mut tensors: NamedTensors) -> Result<NamedTensors> {
+pub fn recognise(config: &ProjectorConfig, tensors: NamedTensors) -> Result<NamedTensors> {
     config.validate()?;
-    if tensors.names().any(|n| n.starts_with(PREFIX)) {
-        tensors.retain(|n| n.starts_with(PREFIX));
-        tensors = tensors.strip_prefixes(&[PREFIX]);
-    }
+    let tensors = unwrapped(tensors)?;
     let expected = config.input_width();
     match tensors.shape("linear1.weight") {
         Some(&[_, HUBERT_INPUT]) if expected != HUBERT_INPUT => Err(ModelError::Config {

@@ -1,10 +1,8 @@
 //! Running the projector.
 
-use std::path::Path;
-
 use super::config::ProjectorConfig;
 use super::graph::contract;
-use crate::engine::{Input, LoadedGraph, Session};
+use crate::engine::{GraphSource, Input, LoadedGraph, Session};
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -19,10 +17,18 @@ impl Projector {
     ///
     /// # Errors
     /// [`ModelError::Config`], and the errors of [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
-    pub fn load(path: &Path, config: &ProjectorConfig) -> Result<Self> {
+    pub fn load<'a>(source: impl Into<GraphSource<'a>>, config: &ProjectorConfig) -> Result<Self> {
         config.validate()?;
-        let session = LoadedGraph::load(path, contract(config))?.prepare()?.session()?;
+        let session = LoadedGraph::load(source, contract(config))?.prepare()?.session()?;
         Ok(Self { config: config.clone(), session })
+    }
+
+    /// Throws away everything that utterances left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
     }
 
     /// Frames `last` [T, encoder width] (WavLM's last layer after its norm) -> rows [floor(T / k), llm width].

@@ -1,6 +1,6 @@
 //! How a file held its tensors, and what lay beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The kind of a file with tensors.
@@ -42,6 +42,8 @@ pub(super) struct Container {
     /// Keys that lead from the saved dict to the state dict, joined by dots; none for the top level.
     pub(super) nesting: Option<String>,
     pub(super) passed_over: Vec<PassedOver>,
+    /// Parts of names that wrappers wrote and that were taken off, with their dots, and off how many names.
+    pub(super) taken_off: BTreeMap<String, usize>,
     /// Parameters that an optimiser saved along has made a step for; none where nothing says so.
     pub(super) stepped: Option<BTreeSet<String>>,
 }

@@ -1,11 +1,15 @@
 //! A whole file as read-only memory.
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 
+use mien_capture::regular;
+
 use crate::{ModelError, Result};
+
+/// Largest file that is mapped: no address space of a machine holds more, and no checkpoint comes near.
+const LARGEST: u64 = 4 << 40;
 
 /// A read-only map of a whole file; pages are read when they are touched and are shared with other processes.
 ///
@@ -21,12 +25,7 @@ impl FileMap {
     /// # Errors
     /// Io when it cannot be opened or mapped (a folder, a pipe).
     pub fn open(path: &Path) -> Result<Self> {
-        // Asked before opening: opening a pipe would wait for a writer for ever.
-        let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
-        if !metadata.is_file() {
-            return Err(ModelError::io(path, "map", std::io::Error::other("not a regular file")));
-        }
-        let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
+        let (file, _) = regular::open(path, LARGEST).map_err(|e| ModelError::io(path, "read", e))?;
         // SAFETY: the map is sound as long as nobody changes or truncates the file while it is mapped. Weight files
         // are immutable by convention: bundles and converted checkpoints are installed by renaming a finished file
         // into place and are never written again, so a replacement leaves the mapped inode as it is. A user who

@@ -4,6 +4,7 @@
 //! `tensor_view` and `torch_views`; all over a memory `map`) or stands for a [`formula`]; [`write_safetensors`] writes any
 //! set down again.
 
+pub mod archive;
 mod container;
 mod dense;
 mod element;
@@ -19,6 +20,7 @@ mod tensor_view;
 mod torch_legacy;
 mod torch_views;
 mod torch_zip;
+mod wrapped;
 mod write;
 
 pub use container::{FileFormat, PassedOver};

@@ -41,6 +41,14 @@ impl TensorSpec {
 pub(super) struct Entry {
     pub(super) shape: Vec<usize>,
     pub(super) data: Data,
+    /// The name in the file, where it is another than the set's.
+    pub(super) written: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn new(shape: Vec<usize>, data: Data) -> Self {
+        Self { shape, data, written: None }
+    }
 }
 
 /// Where a tensor's elements come from.
@@ -69,9 +77,9 @@ impl Data {
 #[derive(Debug)]
 pub struct NamedTensors {
     origin: String,
-    container: Container,
+    pub(super) container: Container,
     metadata: BTreeMap<String, String>,
-    tensors: BTreeMap<String, Entry>,
+    pub(super) tensors: BTreeMap<String, Entry>,
 }
 
 impl NamedTensors {
@@ -104,10 +112,7 @@ impl NamedTensors {
 
     /// Formula weights for `specs` (see [`crate::tensor::formula`]), made when asked for.
     pub fn formula(seed: u64, specs: &[TensorSpec]) -> Self {
-        let entry = |spec: &TensorSpec| Entry {
-            shape: spec.shape.clone(),
-            data: Data::Formula { seed, name: spec.name.clone() },
-        };
+        let entry = |spec: &TensorSpec| Entry::new(spec.shape.clone(), Data::Formula { seed, name: spec.name.clone() });
         let tensors = specs.iter().map(|spec| (spec.name.clone(), entry(spec))).collect();
         let origin = format!("formula weights, seed {seed}");
         Self { origin, container: Container::default(), metadata: BTreeMap::new(), tensors }
@@ -118,14 +123,14 @@ impl NamedTensors {
         origin: impl Into<String>,
         tensors: impl IntoIterator<Item = (String, Vec<usize>, Stored)>,
     ) -> Self {
-        let entry = |(name, shape, stored)| (name, Entry { shape, data: Data::Stored(stored) });
+        let entry = |(name, shape, stored)| (name, Entry::new(shape, Data::Stored(stored)));
         let tensors = tensors.into_iter().map(entry).collect();
         Self { origin: origin.into(), container: Container::default(), metadata: BTreeMap::new(), tensors }
     }
 
     /// Tensors that are already in memory; of two with one name the last stays.
     pub fn from_tensors(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        let entry = |tensor: Tensor| Entry { shape: tensor.shape().to_vec(), data: Data::Owned(tensor.into_data()) };
+        let entry = |tensor: Tensor| Entry::new(tensor.shape().to_vec(), Data::Owned(tensor.into_data()));
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, entry(tensor))).collect();
         Self { origin: origin.into(), container: Container::default(), metadata: BTreeMap::new(), tensors }
     }
@@ -198,8 +203,11 @@ impl NamedTensors {
         let mut taken: BTreeSet<String> = self.tensors.keys().cloned().collect();
         self.tensors = std::mem::take(&mut self.tensors)
             .into_iter()
-            .map(|(name, entry)| match stripped(&name) {
-                Some(short) if taken.insert(short.clone()) => (short, entry),
+            .map(|(name, mut entry)| match stripped(&name) {
+                Some(short) if taken.insert(short.clone()) => {
+                    entry.written.get_or_insert(name);
+                    (short, entry)
+                }
                 _ => (name, entry),
             })
             .collect();

@@ -16,7 +16,7 @@ use crate::{ModelError, Result};
 /// Bytes of the header's length, little-endian u64, at the start of the file.
 pub(super) const LENGTH_BYTES: usize = 8;
 /// Longest header that is parsed. WavLM-Large's 488 tensors need 60 kB.
-const LONGEST_HEADER: usize = 64 << 20;
+const LONGEST_HEADER: usize = 16 << 20;
 
 /// Whether `bytes` begin as a safetensors file does: eight bytes of length, then a JSON object.
 pub(super) fn looks_like(bytes: &[u8]) -> bool {
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, 
             let (start, end) = info.data_offsets;
             let region = Region::Mapped { map: Arc::clone(map), range: data_start + start..data_start + end };
             let stored = Stored { element: element_type(info.dtype), region, view: None };
-            (name, Entry { shape: info.shape.clone(), data: Data::Stored(stored) })
+            (name, Entry::new(info.shape.clone(), Data::Stored(stored)))
         })
         .collect();
     let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();

@@ -8,6 +8,8 @@ use super::pickle::{Pickle, Value, ValueId};
 
 /// Most axes of a tensor.
 const MOST_AXES: usize = 16;
+/// Longest name of a storage; torch.save numbers them, and wrote addresses before.
+const LONGEST_KEY: usize = 64;
 /// Deepest wrapping of a tensor (a parameter in a tensor subclass in ...).
 const MOST_WRAPPERS: usize = 4;
 
@@ -169,7 +171,8 @@ pub(super) fn storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Option<Storage<'a
         return None;
     }
     let size = element.size().or_else(|| size_of_class(class));
-    Some(Storage { key: pickle.text(*key)?, element, size, elements, first, held })
+    let key = pickle.text(*key).filter(|key| key.len() <= LONGEST_KEY)?;
+    Some(Storage { key, element, size, elements, first, held })
 }
 
 /// Bytes of an element of the storage classes that cannot serve as weights.

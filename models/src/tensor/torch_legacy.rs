@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, 
     let storages = storages(map, pickles.position, &object, &keys).map_err(&damaged)?;
     let state = state_dict::find(&object).map_err(refuse(NO_STATE_DICT))?;
     let container = state.container(FileFormat::TorchLegacy);
-    let tensors = torch_views::entries(state.tensors, |key| {
+    let tensors = torch_views::entries(state.tensors, |key, _| {
         storages.get(key).cloned().ok_or_else(|| format!("its storage {key:?} is not in the file"))
     });
     Ok((tensors.map_err(&damaged)?, container))

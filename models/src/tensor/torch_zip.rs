@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::archive::{self, Allowance};
 use super::container::{Container, FileFormat};
 use super::map::FileMap;
 use super::named::Entry;
@@ -15,11 +16,6 @@ use super::state_dict::{self, DAMAGED, NO_STATE_DICT};
 use super::stored::Region;
 use super::torch_views;
 use crate::{ModelError, Result};
-
-/// Bytes that compressed entries may inflate to, together; torch.save itself compresses nothing.
-const MOST_INFLATED: u64 = 1 << 30;
-/// No deflate stream holds more than this many times its own length.
-const DEFLATE_LIMIT: u64 = 1032;
 
 /// Whether `bytes` begin as a zip archive does.
 pub(super) fn looks_like(bytes: &[u8]) -> bool {
@@ -42,7 +38,7 @@ pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, 
     let pickle = Pickle::parse(program.bytes()).map_err(&damaged)?;
     let state = state_dict::find(&pickle).map_err(refuse(NO_STATE_DICT))?;
     let container = state.container(FileFormat::TorchZip);
-    let tensors = torch_views::entries(state.tensors, |key| archive.storage(key)).map_err(&damaged)?;
+    let tensors = torch_views::entries(state.tensors, |key, bytes| archive.storage(key, bytes)).map_err(&damaged)?;
     Ok((tensors, container))
 }
 
@@ -52,14 +48,13 @@ struct Archive<'m> {
     zip: ZipArchive<Cursor<&'m [u8]>>,
     /// What comes before `data.pkl` in entry names, with its slash.
     root: String,
-    /// Compressed bytes that inflated entries may still take: entries that share their bytes would exceed it.
-    compressed_left: u64,
-    inflated_left: u64,
+    allowance: Allowance,
 }
 
 impl<'m> Archive<'m> {
     fn open(map: &'m Arc<FileMap>) -> std::result::Result<Self, String> {
-        let zip = ZipArchive::new(Cursor::new(&map[..])).map_err(|e| format!("no complete zip archive: {e}"))?;
+        let mut zip = ZipArchive::new(Cursor::new(&map[..])).map_err(|e| format!("no complete zip archive: {e}"))?;
+        archive::apart(&mut zip)?;
         let mut programs = zip.file_names_raw().filter_map(|name| {
             let root = std::str::from_utf8(name).ok()?.strip_suffix("data.pkl")?;
             (root.is_empty() || root.ends_with('/')).then(|| root.to_owned())
@@ -70,7 +65,7 @@ impl<'m> Archive<'m> {
             (Some(_), Some(_)) => return Err("the zip archive has several entries data.pkl".into()),
         };
         drop(programs);
-        let mut archive = Self { map, zip, root, compressed_left: map.len() as u64, inflated_left: MOST_INFLATED };
+        let mut archive = Self { map, zip, root, allowance: Allowance::of(map.len() as u64) };
         archive.check_byte_order()?;
         Ok(archive)
     }
@@ -81,22 +76,23 @@ impl<'m> Archive<'m> {
         if self.zip.index_for_name_raw(name.as_bytes()).is_none() {
             return Ok(());
         }
-        let order = self.entry(&name, 16)?;
+        let order = self.entry(&name, 16, None)?;
         if order.bytes() == b"little" { Ok(()) } else { Err("its numbers are big-endian, which is not read".into()) }
     }
 
     /// The pickle.
     fn program(&mut self) -> std::result::Result<Region, String> {
-        self.entry(&format!("{}data.pkl", self.root), LONGEST_PROGRAM as u64)
+        self.entry(&format!("{}data.pkl", self.root), LONGEST_PROGRAM as u64, None)
     }
 
-    /// The storage `key`.
-    fn storage(&mut self, key: &str) -> std::result::Result<Region, String> {
-        self.entry(&format!("{}data/{key}", self.root), u64::MAX)
+    /// The storage `key`, of which its tensors say that it has `bytes` bytes.
+    fn storage(&mut self, key: &str, bytes: Option<usize>) -> std::result::Result<Region, String> {
+        self.entry(&format!("{}data/{key}", self.root), u64::MAX, bytes)
     }
 
-    /// Bytes of an entry, checked against the archive's checksum; in the map where they are not compressed.
-    fn entry(&mut self, name: &str, longest: u64) -> std::result::Result<Region, String> {
+    /// Bytes of an entry, checked against the archive's checksum; in the map where they are not compressed. What is compressed and
+    /// `declared` to have another length is not inflated.
+    fn entry(&mut self, name: &str, longest: u64, declared: Option<usize>) -> std::result::Result<Region, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
         let index = self.zip.index_for_name_raw(name.as_bytes()).ok_or_else(|| wrong(&"it is not in the archive"))?;
         let raw = self.zip.by_index_raw(index).map_err(|e| wrong(&e))?;
@@ -110,7 +106,7 @@ impl<'m> Archive<'m> {
             return Err(wrong(&format_args!("it takes {size} bytes, at most {longest} are read")));
         }
         if method != CompressionMethod::Stored {
-            return self.inflate(name, index, size, compressed);
+            return self.inflate(name, index, [size, compressed], declared);
         }
         let range = start
             .and_then(|start| usize::try_from(start).ok())
@@ -126,18 +122,18 @@ impl<'m> Archive<'m> {
     }
 
     /// Inflates an entry; its size is made plausible before memory is taken.
-    fn inflate(&mut self, name: &str, index: usize, size: u64, compressed: u64) -> std::result::Result<Region, String> {
+    fn inflate(
+        &mut self,
+        name: &str,
+        index: usize,
+        [size, compressed]: [u64; 2],
+        declared: Option<usize>,
+    ) -> std::result::Result<Region, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("entry {name:?}: {e}");
-        if size > compressed.saturating_mul(DEFLATE_LIMIT) {
-            return Err(wrong(&format_args!("{compressed} compressed bytes cannot hold {size} bytes")));
+        if let Some(bytes) = declared.filter(|bytes| *bytes as u64 != size) {
+            return Err(wrong(&format_args!("it announces {size} bytes, {bytes} expected")));
         }
-        self.compressed_left = self
-            .compressed_left
-            .checked_sub(compressed)
-            .ok_or_else(|| wrong(&"it shares its bytes with other entries"))?;
-        self.inflated_left = self.inflated_left.checked_sub(size).ok_or_else(|| {
-            wrong(&format_args!("compressed entries take more than {MOST_INFLATED} bytes; save it again uncompressed"))
-        })?;
+        self.allowance.take(size, compressed, declared.is_some()).map_err(|e| wrong(&e))?;
         let entry = self.zip.by_index(index).map_err(|e| wrong(&e))?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(size).map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;

@@ -1,8 +1,9 @@
 //! The transformers library's `config.json`, and reading a checkpoint with the sizes that its tensors have.
 
-use std::fs;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use mien_capture::regular;
 
 use serde_json::{Map, Value, json};
 
@@ -33,12 +34,10 @@ impl LibraryConfig {
             reason,
             fix: "fetch it again from where the weights come from, or remove it",
         };
-        let file = fs::File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|e| ModelError::io(path, "read", e))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(refuse(format!("it has more than {MOST_BYTES} bytes")));
-        }
+        let bytes = regular::read(path, MOST_BYTES).map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput | ErrorKind::FileTooLarge => refuse(e.to_string()),
+            _ => ModelError::io(path, "read", e),
+        })?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(keys)) => Ok(Self { path: path.into(), keys }),
             Ok(_) => Err(refuse("it is no JSON object".into())),

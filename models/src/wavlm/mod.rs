@@ -22,6 +22,5 @@ pub use config::WavlmConfig;
 pub use fused::{build_fused, build_quantised, byte_layers};
 pub use graph::{build, contract};
 pub use library::{LibraryConfig, read};
-pub(crate) use parameters::PREFIX;
 pub use parameters::{parameters, positional_weight, recognise, spelled};
 pub use session::{Wavlm, WavlmFeatures, WavlmSession};

@@ -9,8 +9,8 @@ use crate::{ModelError, Result};
 /// The positional convolution, before its tensors' names.
 pub(super) const POSITIONAL: &str = "encoder.pos_conv_embed.conv";
 
-/// What task heads put before the encoder's names.
-pub(crate) const PREFIX: &str = "wavlm.";
+/// A tensor that every file of the network has under this name, whatever was put before it.
+const ANCHOR: &str = "feature_projection.projection.weight";
 
 /// How a file spells the positional convolution's weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +106,8 @@ impl Specs {
 
 /// Takes a checkpoint of the transformers library, whole or saved with a task's head, and holds it against `config`.
 ///
-/// The prefix `wavlm.` of a file saved with a head is removed and the head dropped. All three spellings of the positional
-/// convolution's weight are taken.
+/// What wrappers and training scripts put before names is removed, `wavlm.` of a file saved with a head too, and what is no part
+/// of the encoder dropped. All three spellings of the positional convolution's weight are taken.
 ///
 /// # Errors
 /// [`ModelError::Config`] for the original release's file, whose tensors have other names; else
@@ -119,15 +119,12 @@ pub fn recognise(config: &WavlmConfig, tensors: NamedTensors) -> Result<NamedTen
     Ok(tensors)
 }
 
-/// The encoder's tensors of a file, without the prefix and the head of a file that was saved with one.
+/// The encoder's tensors of a file, without prefixes and without the head of a file that was saved with one.
 ///
 /// # Errors
-/// [`ModelError::Config`] for the original release's file.
-pub(super) fn encoder(mut tensors: NamedTensors) -> Result<NamedTensors> {
-    if tensors.names().any(|n| n.starts_with(PREFIX)) {
-        tensors.retain(|n| n.starts_with(PREFIX));
-        tensors = tensors.strip_prefixes(&[PREFIX]);
-    }
+/// [`ModelError::Config`] for the original release's file, and as [`NamedTensors::unwrapped`].
+pub(super) fn encoder(tensors: NamedTensors) -> Result<NamedTensors> {
+    let tensors = tensors.unwrapped_alone(&[ANCHOR])?;
     if let Some(name) = tensors.names().find(|n| is_original_release(n)) {
         return Err(ModelError::Config {
             what: tensors.origin().into(),

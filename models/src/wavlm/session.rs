@@ -1,10 +1,8 @@
 //! Running WavLM on utterances.
 
-use std::path::Path;
-
 use super::config::WavlmConfig;
 use super::{graph, waveform};
-use crate::engine::{Input, LoadedGraph, OperatorTime, PreparedGraph, Session};
+use crate::engine::{GraphSource, Input, LoadedGraph, OperatorTime, PreparedGraph, Session};
 use crate::tensor::Tensor;
 use crate::{ModelError, Result};
 
@@ -41,10 +39,10 @@ impl Wavlm {
     /// # Errors
     /// [`ModelError::Config`] for sizes that do not fit or a layer that the network lacks, and the errors of
     /// [`LoadedGraph::load`] and [`LoadedGraph::prepare`].
-    pub fn load(path: &Path, config: &WavlmConfig, audio_layer: usize) -> Result<Self> {
+    pub fn load<'a>(source: impl Into<GraphSource<'a>>, config: &WavlmConfig, audio_layer: usize) -> Result<Self> {
         config.validate()?;
         graph::check_taps(config, &[audio_layer])?;
-        let graph = LoadedGraph::load(path, graph::contract(config, &[audio_layer]))?.prepare()?;
+        let graph = LoadedGraph::load(source, graph::contract(config, &[audio_layer]))?.prepare()?;
         Ok(Self { graph, longest_seconds: LONGEST_SECONDS })
     }
 
@@ -85,6 +83,14 @@ impl WavlmSession {
         let waveform = self.waveform(samples_16k)?;
         let (outputs, times) = self.session.run_profiled(&[Input::F32(&[1, waveform.len()], &waveform)])?;
         Ok((features(outputs)?, times))
+    }
+
+    /// Throws away everything that utterances left in the working memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Engine`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.session.renew()
     }
 
     fn waveform(&self, samples: &[f32]) -> Result<Vec<f32>> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mien_models::ModelError;
 use mien_models::bundle::archive::{export, import};
-use mien_models::bundle::{Bundle, BundleWriter, MANIFEST_NAME, Manifest, Origin, Role};
+use mien_models::bundle::{Bundle, BundleWriter, MANIFEST_NAME, Manifest, Origin, Role, seal};
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 
@@ -205,11 +205,7 @@ fn a_flipped_byte_anywhere_installs_nothing() {
         let middle_of_data = at + 512 + entry.data.len() / 2;
         for flipped in [at, middle_of_header, middle_of_data] {
             bytes[flipped] ^= 0x20;
-            let manifest = at == 0 && flipped == middle_of_data;
-            // The manifest is the one entry that no digest covers; there a flipped byte may hit a name.
-            if !manifest {
-                place.refusal(&bytes);
-            }
+            place.refusal(&bytes);
             bytes[flipped] ^= 0x20;
         }
         at += 512 + entry.data.len().next_multiple_of(512);
@@ -279,7 +275,7 @@ fn an_archive_must_be_its_manifests() {
     let with_manifest = |change: &dyn Fn(&mut Manifest)| {
         let mut manifest = dry_manifest();
         change(&mut manifest);
-        let text = toml::to_string(&manifest).unwrap().into_bytes();
+        let text = seal(&toml::to_string(&manifest).unwrap()).into_bytes();
         changed(&|list| {
             list[0].header.set_size(text.len() as u64);
             list[0].data.clone_from(&text);
@@ -290,13 +286,66 @@ fn an_archive_must_be_its_manifests() {
         llm.path = String::from("/etc/passwd").try_into().unwrap();
     });
     assert!(told.contains("names \"/etc/passwd\", expected paths below the bundle's folder"), "{told}");
-    assert!(with_manifest(&|m| m.schema = 2).contains("schema: expected 1, found 2"));
+    assert!(with_manifest(&|m| m.schema = 3).contains("schema: expected 2, found 3"));
     assert!(with_manifest(&|m| m.files[0].sha256 = m.files[1].sha256).contains("wavlm.onnx: sha256 is"));
     let told = with_manifest(&|m| {
         // A folder where a file stands.
         m.files.last_mut().unwrap().path = String::from("wavlm.onnx/x").try_into().unwrap();
     });
     assert!(told.contains("wavlm.onnx/x"), "{told}");
+}
+
+#[test]
+fn nothing_may_stand_behind_the_end_or_between_entries() {
+    let place = Place::new();
+    let whole = fs::read(place.archive()).unwrap();
+    let filled = whole.len().next_multiple_of(10_240);
+    let mut zeros = whole.clone();
+    zeros.resize(filled, 0);
+    let padded = place.0.path().join("padded.tar");
+    fs::write(&padded, &zeros).unwrap();
+    import(&padded, &place.target()).expect("as the standard program fills its last record");
+    fs::remove_dir_all(place.target()).unwrap();
+
+    let more = |rest: &[u8]| [&whole, rest].concat();
+    let list = entries(&place.archive());
+    for bad in [
+        more(b"x"),
+        more(&[0]),
+        more(&vec![0; filled - whole.len() - 1]),
+        more(&vec![0; filled - whole.len() + 512]),
+        more(&vec![0; filled - whole.len() + 10_240]),
+        more(&whole),
+        more(list[0].header.as_bytes()),
+        [&zeros[..], b"x"].concat(),
+        [&zeros[..zeros.len() - 1], b"x"].concat(),
+        // Another entry between both blocks of zeros.
+        [&whole[..whole.len() - 512], &whole[..512], &[0; 512]].concat(),
+    ] {
+        let told = place.refusal(&bad);
+        assert!(told.contains("expected its end at byte"), "{told}");
+    }
+    // One of the two blocks is missing.
+    assert!(place.refusal(&whole[..whole.len() - 512]).contains("ends early"));
+    // Bytes that fill up a block belong to no file.
+    let mut at = 0;
+    for entry in &list {
+        let (end, next) = (at + 512 + entry.data.len(), at + 512 + entry.data.len().next_multiple_of(512));
+        for hidden in [end, next - 1].into_iter().filter(|hidden| *hidden < next && *hidden >= end) {
+            let mut bad = whole.clone();
+            bad[hidden] = 1;
+            assert!(place.refusal(&bad).contains("expected zeros before byte"), "{hidden}");
+        }
+        at = next;
+    }
+    // Twice the same entry.
+    for twin in [0, 1, 5] {
+        let mut list = entries(&place.archive());
+        let Raw { header, data } = &list[twin];
+        let twin_entry = Raw { header: header.clone(), data: data.clone() };
+        list.insert(twin + 1, twin_entry);
+        place.refusal(&packed(&list));
+    }
 }
 
 #[test]

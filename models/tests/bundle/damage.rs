@@ -3,7 +3,7 @@
 use std::fs;
 
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, MANIFEST_NAME, Role, Sha256};
+use mien_models::bundle::{Bundle, MANIFEST_NAME, Role, Sha256, seal_folder};
 
 use crate::material::{Copy, files};
 
@@ -13,7 +13,7 @@ fn a_flipped_bit_in_any_file_is_found() {
     for name in files() {
         let path = copy.folder().join(&name);
         let good = fs::read(&path).unwrap();
-        for at in [0, good.len() / 2, good.len() - 1] {
+        for at in [0, good.len() / 3, good.len() / 2, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             fs::write(&path, &bad).unwrap();
@@ -36,24 +36,70 @@ fn a_flipped_bit_in_any_file_is_found() {
 }
 
 #[test]
-fn a_flipped_bit_in_the_manifest_is_refused_or_changes_the_digest() {
+fn a_flipped_bit_anywhere_in_the_manifest_is_refused() {
     let copy = Copy::new();
     let good = fs::read(copy.folder().join(MANIFEST_NAME)).unwrap();
-    let digest = Bundle::open(&copy.folder()).unwrap().digest().to_owned();
     let mut refused = 0;
-    for at in (0..good.len()).step_by(61) {
-        let mut bad = good.clone();
-        bad[at] ^= 1;
-        copy.write_manifest(&bad);
-        match Bundle::open(&copy.folder()) {
-            Ok(bundle) => assert_ne!(bundle.digest(), digest, "byte {at}"),
-            Err(e) => {
-                assert!(!e.to_string().contains('\n'), "{e}");
-                refused += 1;
-            }
+    for at in 0..good.len() {
+        // Each bit of some bytes, one bit of every byte, and what turns letters into others.
+        let flips: &[u8] = if at % 37 == 0 { &[1, 2, 4, 8, 16, 32, 64, 128, 255] } else { &[1, 0x20] };
+        for flip in flips {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            copy.write_unsealed(&bad);
+            let told = copy.fault().to_string();
+            assert!(told.contains("manifest.toml") && !told.contains('\n'), "byte {at}: {told}");
+            assert!(Bundle::verify(&copy.folder()).is_err());
+            refused += 1;
         }
     }
-    assert!(refused > 10, "{refused}");
+    assert!(refused > 2 * good.len());
+    // A byte more or less, anywhere.
+    for at in (0..=good.len()).step_by(17) {
+        let mut more = good.clone();
+        more.insert(at, b' ');
+        copy.write_unsealed(&more);
+        copy.fault();
+        if at < good.len() {
+            let mut less = good.clone();
+            less.remove(at);
+            copy.write_unsealed(&less);
+            copy.fault();
+        }
+    }
+    copy.write_unsealed(&good);
+    Bundle::open(&copy.folder()).unwrap();
+}
+
+#[test]
+fn a_manifest_that_is_changed_on_purpose_is_sealed_anew() {
+    let copy = Copy::new();
+    let good = copy.manifest_text();
+    let digest = Bundle::open(&copy.folder()).unwrap().digest().to_owned();
+    assert_eq!(seal_folder(&copy.folder()).unwrap(), digest);
+    assert_eq!(copy.manifest_text(), good);
+    // By hand, from before there was a digest, and with a comment that stays.
+    let body =
+        good.split_once('\n').unwrap().1.replace("schema = 2", "schema = 1 ").replace("[wavlm]", "# ours\n[wavlm]");
+    copy.write_unsealed(&body);
+    assert!(copy.fault().to_string().contains("mien bundle seal"));
+    let other = seal_folder(&copy.folder()).unwrap();
+    assert_ne!(other, digest);
+    assert_eq!(Bundle::open(&copy.folder()).unwrap().digest(), other);
+    assert!(copy.manifest_text().contains("# ours\n[wavlm]"));
+    // Nothing is sealed that would not open.
+    for bad in [body.replace("beams = 1", "beams = 2"), body.replacen("sha256 = \"", "sha256 = \"0", 1)] {
+        copy.write_unsealed(&bad);
+        seal_folder(&copy.folder()).unwrap_err();
+        assert_eq!(copy.manifest_text(), bad);
+    }
+    copy.write_unsealed(&body);
+    let weights = copy.folder().join("fusion.weights");
+    let mut bytes = fs::read(&weights).unwrap();
+    bytes[77] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    assert!(matches!(seal_folder(&copy.folder()).unwrap_err(), ModelError::Digest { .. }));
+    assert_eq!(copy.manifest_text(), body);
 }
 
 #[test]

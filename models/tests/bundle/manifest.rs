@@ -10,8 +10,8 @@ use crate::material::{Copy, dry_manifest};
 
 /// The manifest with one piece replaced, and what the error must say, the first being the text of the line that it names.
 const FALSE_MANIFESTS: &[(&str, &str, &[&str])] = &[
-    ("schema = 1", "schema = 2", &["schema = 2", "schema: expected 1, found 2"]),
-    ("schema = 1", "schema = \"1\"", &["schema = ", "invalid type: string", "expected u32"]),
+    ("schema = 2", "schema = 3", &["schema = 3", "schema: expected 2, found 3"]),
+    ("schema = 2", "schema = \"2\"", &["schema = ", "invalid type: string", "expected u32"]),
     ("trained = false", "trained = \"no\"", &["trained = ", "invalid type: string", "expected a boolean"]),
     ("trained = false", "trained = false\ncolour = 3", &["colour = 3", "unknown field `colour`"]),
     ("trained = false\n", "", &["missing field `trained`"]),
@@ -120,15 +120,19 @@ fn a_false_manifest_is_named_by_line_key_expected_and_found() {
 fn a_manifest_that_is_no_text_or_too_large_is_refused() {
     let copy = Copy::new();
     for (bytes, says) in [
-        (b"".to_vec(), "missing field"),
+        (b"".to_vec(), "expected digest ="),
         (b"\xff\xfe".to_vec(), "expected UTF-8 text, found another byte at 0"),
         (vec![b'#'; 2 << 20], "expected at most 1048576 bytes"),
         (vec![b'['; 1 << 20], "line 1"),
         (b"schema = ".to_vec(), "line 1"),
     ] {
-        copy.write_manifest(&bytes);
+        copy.write_unsealed(&bytes);
         let text = copy.fault().to_string();
         assert!(text.contains(says) && !text.contains('\n') && text.len() < 2000, "{text}");
+        let Ok(sealed) = String::from_utf8(bytes) else { continue };
+        copy.write_manifest(sealed);
+        let text = copy.fault().to_string();
+        assert!(text.contains("manifest.toml: ") && !text.contains('\n') && text.len() < 2000, "{text}");
     }
     fs::remove_file(copy.folder().join(MANIFEST_NAME)).unwrap();
     assert!(matches!(copy.fault(), ModelError::Io { .. }));

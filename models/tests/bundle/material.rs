@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, DrySize, MANIFEST_NAME, Manifest, make_dry};
+use mien_models::bundle::{Bundle, DrySize, MANIFEST_NAME, Manifest, make_dry, seal};
 use tempfile::TempDir;
 
 pub(crate) const SEED: u64 = 7;
@@ -50,7 +50,13 @@ impl Copy {
         fs::read_to_string(self.folder().join(MANIFEST_NAME)).unwrap()
     }
 
-    pub(crate) fn write_manifest(&self, text: impl AsRef<[u8]>) {
+    /// Writes the manifest with the digest that belongs to it.
+    pub(crate) fn write_manifest(&self, text: impl AsRef<str>) {
+        self.write_unsealed(seal(text.as_ref()));
+    }
+
+    /// Writes the manifest as it is.
+    pub(crate) fn write_unsealed(&self, text: impl AsRef<[u8]>) {
         fs::write(self.folder().join(MANIFEST_NAME), text).unwrap();
     }
 

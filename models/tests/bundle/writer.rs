@@ -79,17 +79,45 @@ fn nothing_appears_under_the_name_before_the_bundle_is_whole() {
     let fault = incomplete.finish(dry_manifest()).unwrap_err();
     assert!(fault.to_string().contains("expected a file of role wavlm, found none"), "{fault}");
     assert_eq!(version(&target), "2");
+    // That of the forgotten writer, whose process still lives and holds its lock.
     let left: Vec<String> = names(parent.path()).into_iter().filter(|name| !name.starts_with('.')).collect();
     assert_eq!(left, ["bundle"]);
+    assert_eq!(names(parent.path()).len(), 2);
 }
 
 #[test]
-fn an_interrupted_installation_is_explained() {
+fn an_interrupted_installation_leaves_a_bundle_that_opens() {
     let copy = Copy::new();
-    // Killed between the two renamings.
-    fs::rename(copy.folder(), copy.parent.path().join("bundle.previous")).unwrap();
-    let fault = copy.fault().to_string();
-    assert!(fault.contains("interrupted installation") && fault.contains("bundle.previous"), "{fault}");
+    let digest = Bundle::open(&copy.folder()).unwrap().digest().to_owned();
+    // Killed between two renamings, where names cannot be exchanged.
+    let kept = copy.parent.path().join("bundle.previous");
+    fs::rename(copy.folder(), &kept).unwrap();
+    let bundle = Bundle::open(&copy.folder()).unwrap();
+    assert_eq!((bundle.digest(), bundle.folder()), (digest.as_str(), kept.as_path()));
+    // What stands there is no bundle: it is not passed over.
+    fs::create_dir(copy.folder()).unwrap();
+    copy.fault();
+}
+
+#[test]
+fn an_open_bundle_is_what_it_was_whatever_takes_its_place() {
+    let copy = Copy::new();
+    let bundle = Bundle::open(&copy.folder()).unwrap();
+    let weights = |bundle: &Bundle| bundle.file(Role::FusionWeights).unwrap().read(u64::MAX);
+    let before = weights(&bundle).unwrap();
+    let (writer, manifest) = writer(&copy.folder(), "2");
+    writer.finish(manifest).unwrap();
+    assert!(weights(&bundle).unwrap() == before);
+    fs::remove_dir_all(copy.folder()).unwrap();
+    fs::remove_dir_all(copy.parent.path().join("bundle.previous")).unwrap();
+    assert!(weights(&bundle).unwrap() == before);
+
+    // Written over in place: refused, and other files stay usable.
+    let copy = Copy::new();
+    let bundle = Bundle::open(&copy.folder()).unwrap();
+    fs::write(copy.folder().join("fusion.weights"), vec![0; before.len()]).unwrap();
+    assert!(matches!(weights(&bundle), Err(ModelError::Changed { .. })));
+    bundle.file(Role::WavlmWeights).unwrap().read(u64::MAX).unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod forms;
 mod kinds;
 mod sizes;
 mod variant;
+mod wrapped;
 
 use std::path::PathBuf;
 

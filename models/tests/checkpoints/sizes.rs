@@ -77,7 +77,7 @@ fn what_is_no_configuration_says_so() {
         assert!(error.contains(expected) && error.contains("config.json"), "{error}");
     }
     std::fs::write(&path, vec![b' '; 2 << 20]).unwrap();
-    assert!(LibraryConfig::open(&path).unwrap_err().to_string().contains("more than"));
+    assert!(LibraryConfig::open(&path).unwrap_err().to_string().contains("at most"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod edit;
 mod files;
 mod floats;
+mod parts;
 mod quantised;
 mod refusals;
 mod sequences;

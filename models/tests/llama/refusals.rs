@@ -106,7 +106,7 @@ fn a_file_cut_anywhere_is_refused() {
         std::fs::write(&path, &good[..cut]).unwrap();
         assert!(GgufHeader::read(&path).is_err(), "{cut} of {} bytes", good.len());
     }
-    assert!(refusal(folder.path()).contains("regular file"));
+    assert!(refusal(folder.path()).contains("ordinary file"));
     assert!(refusal(&folder.path().join("absent.gguf")).contains("absent.gguf"));
 }
 

@@ -7,6 +7,7 @@ mod crafted_legacy;
 mod damage;
 mod formula_weights;
 mod rows;
+mod shared;
 mod torch_files;
 mod writing;
 

@@ -224,7 +224,7 @@ fn listen(config: &Config, count: usize, dropped: &mut std::collections::BTreeMa
     for (stage, lost) in live.view().dropped {
         *dropped.entry(stage).or_default() += lost;
     }
-    live.stop(drop);
+    live.stop(None, drop);
     scored.truncate(count);
     Ok(scored)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use mien_models::ModelError;
-use mien_models::bundle::{Bundle, DrySize, GraphNumbers, Role, archive, make_dry};
+use mien_models::bundle::{Bundle, DrySize, GraphNumbers, MANIFEST_NAME, Role, archive, make_dry, seal_folder};
 use mien_runtime::RuntimeError;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(crate) struct BundleArgs {
 
 #[derive(Subcommand)]
 enum BundleCommand {
-    /// Hold every file against its size and SHA-256.
+    /// Hold the manifest against its digest, and every file against its size and SHA-256.
     Verify(PlaceArgs),
     /// Show what a bundle is, what it needs and where its parts come from.
     Info(PlaceArgs),
@@ -30,6 +30,8 @@ enum BundleCommand {
     Export(ExportArgs),
     /// Install a bundle from such a file; every byte is held against its digest before anything appears.
     Import(ImportArgs),
+    /// Put the digest into a manifest that was changed on purpose.
+    Seal(PlaceArgs),
     /// Make a bundle of all architectures with formula weights: it proves that everything runs, its scores mean nothing.
     Dry(DryArgs),
 }
@@ -98,7 +100,7 @@ impl BundleArgs {
     /// Whether errors are wanted as objects.
     pub(crate) fn json(&self) -> bool {
         match &self.command {
-            BundleCommand::Verify(args) | BundleCommand::Info(args) => args.json,
+            BundleCommand::Verify(args) | BundleCommand::Info(args) | BundleCommand::Seal(args) => args.json,
             BundleCommand::Export(args) => args.json,
             BundleCommand::Import(args) => args.json,
             BundleCommand::Dry(args) => args.json,
@@ -112,6 +114,7 @@ pub(crate) fn run(args: &BundleArgs) -> Result<(), Failure> {
         BundleCommand::Info(place) => info(place),
         BundleCommand::Export(args) => export(args),
         BundleCommand::Import(args) => import(args),
+        BundleCommand::Seal(place) => seal(place),
         BundleCommand::Dry(dry) => make(dry),
     }
 }
@@ -161,6 +164,14 @@ fn make(args: &DryArgs) -> Result<(), Failure> {
     output::line(&format!("{}  {}", bundle.digest(), out.display()))
 }
 
+fn seal(args: &PlaceArgs) -> Result<(), Failure> {
+    let digest = seal_folder(&args.folder).map_err(RuntimeError::Bundle)?;
+    if args.json {
+        return output::json(&json!({ "digest": digest, "folder": args.folder }));
+    }
+    output::line(&format!("{digest}  {}", args.folder.display()))
+}
+
 fn verify(args: &PlaceArgs) -> Result<(), Failure> {
     let found = Bundle::verify(&args.folder).map_err(RuntimeError::Bundle)?;
     if args.json {
@@ -176,6 +187,8 @@ fn verify(args: &PlaceArgs) -> Result<(), Failure> {
             &json!({ "digest": found.digest(), "holds": found.holds(), "files": files, "extra": found.extra_files() }),
         )?;
     } else {
+        // It has been held already: a manifest that is not what its first line says is an error.
+        output::line(&format!("{MANIFEST_NAME} holds  sha256 {}", found.digest()))?;
         let mut table = Table::new(&["file", "role", "bytes", "verdict"]);
         for file in found.files() {
             let verdict = match &file.fault {
@@ -203,7 +216,7 @@ fn verify(args: &PlaceArgs) -> Result<(), Failure> {
 fn info(args: &PlaceArgs) -> Result<(), Failure> {
     let bundle = Bundle::open(&args.folder).map_err(RuntimeError::Bundle)?;
     let m = bundle.manifest();
-    let numbers = |role| bundle.path(role).and_then(|path| GraphNumbers::read(&path)).map_err(RuntimeError::Bundle);
+    let numbers = |role| bundle.graph(role).and_then(GraphNumbers::read).map_err(RuntimeError::Bundle);
     let (voice, face) = (numbers(Role::Wavlm)?, numbers(Role::Manet)?);
     if args.json {
         let products = |n: GraphNumbers| json!({ "bytes": n.bytes, "floats": n.floats });

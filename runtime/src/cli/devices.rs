@@ -1,20 +1,32 @@
 //! `mien devices`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use mien_capture::device::{DeviceInfo, camera, microphone};
-use mien_runtime::RuntimeError;
+use mien_runtime::config::Config;
+use mien_runtime::{RuntimeError, offline};
 use serde_json::json;
 
 use super::output::{self, Failure};
 
 #[derive(Args)]
 pub(crate) struct DevicesArgs {
+    /// The configuration of the live program, which says whether a sound server may be on another machine [default: every
+    /// setting's default]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// One JSON object instead of lines for people
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(args: &DevicesArgs) -> Result<(), Failure> {
+    let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    if !config.engine.allow_remote_sound_server {
+        offline::check_any_sound_server()?;
+    }
+    offline::forbid_internet(&config)?;
     let microphones = microphone::list().map_err(RuntimeError::from)?;
     let cameras = camera::list().map_err(RuntimeError::from)?;
     if args.json {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use mien_runtime::config::Config;
 use mien_runtime::doctor::{self, Finding, Status};
+use mien_runtime::offline;
 
 use super::output::{self, Failure};
 
@@ -26,6 +28,9 @@ const CHECK: usize = 15;
 const STATUS: usize = 8;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
+    // A configuration that cannot be read allows nothing; the report says what is wrong with it.
+    let config = args.config.as_deref().and_then(|path| Config::read(path).ok()).unwrap_or_default();
+    offline::forbid_internet(&config)?;
     let mut written = Ok(());
     let mut tell = |finding: &Finding| {
         if !args.json && written.is_ok() {

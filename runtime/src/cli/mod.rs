@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod devices;
 mod doctor;
+mod lines;
 mod output;
 mod replay;
 mod run;
@@ -155,6 +156,8 @@ const USAGE: u8 = 2;
 
 /// Runs the command; errors go to stderr in one line, or as an object with `--json`.
 pub(crate) fn run() -> ExitCode {
+    // Before anything that sets a hook around this one.
+    std::panic::set_hook(Box::new(output::panicked));
     // Lines without time: two runs of a command say the same. Container readers remark on padding that means nothing.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,symphonia=error"))
         .format(|out, record| {
@@ -179,12 +182,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Bench(args) => (args.json, bench::run(&args)),
         Command::Bundle(args) => (args.json(), bundle::run(&args)),
     };
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Reported(code)) => ExitCode::from(code),
         Err(Failure::Error(error)) => {
             output::report(&error, json);
             ExitCode::from(error.exit_code())
         }
-    }
+    };
+    output::finish(&|| {});
+    code
 }

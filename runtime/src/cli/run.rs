@@ -1,26 +1,37 @@
 //! `mien run`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use mien_runtime::config::Config;
+use mien_runtime::RuntimeError;
+use mien_runtime::config::{Config, OnClosed};
 use mien_runtime::live::command::{Command, Handler};
 use mien_runtime::live::control::ControlSocket;
 use mien_runtime::live::event::{Event, What};
 use mien_runtime::live::graph::Output;
 use mien_runtime::live::notify::Notifier;
-use mien_runtime::live::session::Live;
+use mien_runtime::live::pulse::Pulse;
+use mien_runtime::live::session::{LeftBehind, Live, OUTPUT_STAGE};
 use mien_runtime::live::signals::SignalWatch;
 use mien_runtime::live::tape::Tape;
 use mien_runtime::live::view::LiveView;
+use mien_runtime::live::watch::Fault;
+use mien_runtime::offline;
 use mien_runtime::record::{LlmOutcome, Record};
 use mien_runtime::recording::writer::TapeWriter;
 use mien_runtime::rung::RungSetting;
 
+use super::lines::ReaderState;
 use super::output::{self, Failure};
 use super::tui::{self, Tui};
+
+/// Exit code of a session that a part of the program broke or held up.
+const BROKEN: i32 = 6;
+/// What the language model gets at the end where nobody reads its last words.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -80,14 +91,129 @@ impl RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    // Before the first line: nobody who reads holds anything up.
+    output::queue()?;
     let config = args.config()?;
     if args.tui {
         // Sooner than networks are loaded and devices opened.
         tui::check()?;
     }
+    offline::check_sound_server(&config)?;
+    // Before any thread that could want a socket; it holds for all of them.
+    offline::forbid_internet(&config)?;
     let tape = args.record.as_deref().map(|folder| Arc::new(Tape::new(folder)));
     let writer = tape.clone().map(TapeWriter::start).transpose()?;
     let live = Arc::new(Live::start(&config, tape)?);
+    let pulse = live.pulses().stage(OUTPUT_STAGE);
+    let json = args.json;
+    live.set_last_resort(move |fault| leave(fault, json));
+    let ended = catch_unwind(AssertUnwindSafe(|| session(args, &config, &live, &pulse, writer)));
+    // A panic of this thread was told of already.
+    let broke = |_| (Ok(()), LeftBehind { stuck: vec![OUTPUT_STAGE], ..LeftBehind::default() });
+    let (result, left) = ended.unwrap_or_else(broke);
+    let broken = live.fault().cloned().or_else(|| {
+        let reason = "did not end".to_owned();
+        (!left.stuck.is_empty()).then(|| Fault { thread: left.stuck.join(", "), reason })
+    });
+    let result = match broken {
+        Some(fault) => Err(RuntimeError::from(fault).into()),
+        None => result,
+    };
+    let code = match &result {
+        Ok(()) => 0,
+        Err(Failure::Reported(code)) => *code,
+        Err(Failure::Error(error)) => {
+            output::report(error, json);
+            error.exit_code()
+        }
+    };
+    output::finish(&|| pulse.beat());
+    if left != LeftBehind::default() {
+        // A thread that was left behind must not meet libraries that take themselves down.
+        signal_hook::low_level::exit(code.into());
+    }
+    if code == 0 { Ok(()) } else { Err(Failure::Reported(code)) }
+}
+
+/// Runs the session to its end. Gives how it ended, and which threads had to be left behind.
+fn session(
+    args: &RunArgs,
+    config: &Config,
+    live: &Arc<Live>,
+    pulse: &Pulse,
+    writer: Option<TapeWriter>,
+) -> (Result<(), Failure>, LeftBehind) {
+    let opened = open(args, config, live);
+    let mut result = Ok(());
+    let mut readers = Readers::default();
+    match opened {
+        Err(failure) => result = Err(failure),
+        Ok(Opened { signals, socket, notifier, tui }) => {
+            let shown = |output: Output| if args.json { json(output) } else { output::line(&line(output)) };
+            while !live.stop_asked() && !signals.end_asked() && live.fault().is_none() && result.is_ok() {
+                pulse.beat();
+                let next = live.next(Duration::from_millis(100));
+                readers.look(live, args.json);
+                match (next, &tui) {
+                    (Some(output), Some(tui)) => tui.tell(&line(output)),
+                    (Some(output), None) => result = shown(output),
+                    (None, _) => {}
+                }
+                if let (OnClosed::Stop, ReaderState::Closed(reason), None) =
+                    (config.output.on_closed, output::reader(), &tui)
+                {
+                    let reason = format!(
+                        "{reason}, and output.on_closed = \"stop\" ends the session; \"continue\" goes on without a reader"
+                    );
+                    result = Err(RuntimeError::OutputClosed { reason }.into());
+                }
+            }
+            if let Some(fault) = live.fault() {
+                notifier.tell(&format!("ending: {}: {}", fault.thread, fault.reason));
+            }
+            if let (Ok(()), Some(error)) = (&result, live.exhausted()) {
+                result = Err(error.into());
+            }
+            live.command(Command::Stop);
+            if let Some(reason) = tui.and_then(Tui::close) {
+                result = Err(RuntimeError::OutputClosed { reason }.into());
+            }
+            // Nobody hears the last words where nobody reads.
+            let patience = (output::reader() != ReaderState::Reading).then_some(LAST_WORDS);
+            let mut left = live.stop(patience, |output| {
+                pulse.beat();
+                readers.look(live, args.json);
+                if let (Some(output), true) = (output, result.is_ok()) {
+                    result = shown(output);
+                }
+            });
+            pulse.beat();
+            drop(socket);
+            pulse.beat();
+            drop(notifier);
+            pulse.beat();
+            if writer.is_some_and(|writer| !writer.finish(|| pulse.beat())) {
+                left.stuck.push("recording");
+            }
+            // Held until now: a second signal ends the program at once.
+            drop(signals);
+            return (result, left);
+        }
+    }
+    let left = live.stop(Some(LAST_WORDS), |_| pulse.beat());
+    (result, left)
+}
+
+/// What a session's surroundings hold on to.
+struct Opened {
+    signals: SignalWatch,
+    socket: Option<ControlSocket>,
+    notifier: Notifier,
+    tui: Option<Tui>,
+}
+
+/// Tells what is to be known of the session, and opens the ways to it.
+fn open(args: &RunArgs, config: &Config, live: &Arc<Live>) -> Result<Opened, Failure> {
     if let Some(warning) = live.warning() {
         output::warn(&warning, args.json);
     }
@@ -96,44 +222,89 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         let told = format!("RECORDING everything heard and seen into {}", folder.display());
         output::warn(&told, args.json);
     }
-    let commanded = Arc::clone(&live);
-    let handler: Handler = Arc::new(move |command| commanded.command(command));
-    // Held until the end: a second signal ends the program at once.
-    let _signals = SignalWatch::start(Arc::clone(&handler))?;
-    let socket =
-        config.control.socket.as_deref().map(|path| ControlSocket::open(path, Arc::clone(&handler))).transpose()?;
-    let pulse = live.pulses().stage("output");
-    let told = Arc::clone(&live);
+    let signals = SignalWatch::start(watched(live, "signals"))?;
+    let socket = match &config.control.socket {
+        Some(path) => {
+            let (commands, mutes) = (watched(live, "control"), watched(live, "control mute"));
+            let handler: Handler = Arc::new(move |c| if c.mutes() { mutes(c) } else { commands(c) });
+            let listening = live.pulses().stage("control listener");
+            Some(ControlSocket::open_watched(path, handler, Some(listening))?)
+        }
+        None => None,
+    };
+    let told = Arc::clone(live);
     let notifier = Notifier::start(live.pulses().clone(), move || status(&told.view()))?;
-    let viewed = Arc::clone(&live);
-    let tui = args.tui.then(|| Tui::start(Arc::new(move || viewed.view()), Arc::clone(&handler))).transpose()?;
-    let shown = |output: Output| if args.json { json(output) } else { output::line(&line(output)) };
-    let mut result = Ok(());
-    while !live.stop_asked() && result.is_ok() {
-        pulse.beat();
-        if let Some(output) = live.next(Duration::from_millis(100)) {
-            match &tui {
-                Some(tui) => tui.tell(&line(output)),
-                None => result = shown(output),
-            }
-        }
-        if output::reader_gone() {
-            live.command(Command::Stop);
-        }
-    }
+    let viewed = Arc::clone(live);
+    let tui = args.tui.then(|| Tui::start(Arc::new(move || viewed.view()), watched(live, "keys"))).transpose()?;
+    Ok(Opened { signals, socket, notifier, tui })
+}
+
+/// Does commands for one who gives one after the other; a command that hangs is seen by the session's watch.
+fn watched(live: &Arc<Live>, name: &'static str) -> Handler {
+    let pulse = live.pulses().stage(name);
     pulse.end();
-    drop(notifier);
-    drop(tui);
-    live.stop(|output| {
-        if result.is_ok() {
-            result = shown(output);
+    let live = Arc::clone(live);
+    Arc::new(move |command| {
+        pulse.beat();
+        // A command that panics is told of by whoever gave it.
+        let answer = catch_unwind(AssertUnwindSafe(|| live.command(command)));
+        pulse.end();
+        let mut answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
+        if let Some(view) = answer.get_mut("view").and_then(serde_json::Value::as_object_mut) {
+            view.insert("output".into(), output::readers());
         }
-    });
-    drop(socket);
-    if let Some(writer) = writer {
-        writer.finish();
+        answer
+    })
+}
+
+/// What was seen of stdout's reader.
+#[derive(Default)]
+struct Readers {
+    state: Option<ReaderState>,
+    lost: u64,
+}
+
+impl Readers {
+    /// Tells once that the reader stalls or has gone, and him how much he missed once he reads again.
+    fn look(&mut self, live: &Live, as_json: bool) {
+        let lost = output::lost();
+        live.count_lost_lines(lost - self.lost);
+        self.lost = lost;
+        if let Some(lines) = output::take_lost() {
+            let event = live.event_now(What::Lost { lines });
+            let told = if as_json { output::json(&event.line()) } else { output::line(&event_line(&event)) };
+            drop(told);
+        }
+        let now = output::reader();
+        if self.state.as_ref() == Some(&now) {
+            return;
+        }
+        match (&now, &self.state) {
+            (ReaderState::Stalled, _) => {
+                output::tell("nobody takes lines from stdout: some wait, then lines are lost and counted", as_json);
+            }
+            (ReaderState::Closed(reason), _) => {
+                output::tell(&format!("stdout: {reason}: its lines are lost and counted"), as_json);
+            }
+            (ReaderState::Reading, Some(_)) => {
+                output::tell(&format!("stdout is read again; {lost} lines were lost so far"), as_json);
+            }
+            (ReaderState::Reading, None) => {}
+        }
+        self.state = Some(now);
     }
-    result
+}
+
+/// Ends the process where the session does not end by itself.
+fn leave(fault: Option<&Fault>, json: bool) {
+    let fault = fault.cloned().unwrap_or_else(|| {
+        let reason = "the end was asked for and makes no progress".into();
+        Fault { thread: OUTPUT_STAGE.into(), reason }
+    });
+    tui::put_back();
+    output::report(&fault.into(), json);
+    output::finish(&|| {});
+    signal_hook::low_level::exit(BROKEN);
 }
 
 /// One line of state for the service manager.
@@ -144,6 +315,9 @@ fn status(view: &LiveView) -> String {
         format!("camera {}", name(&view.camera.state)),
         format!("{} utterances scored", view.first_ms.count),
     ];
+    for (kind, device) in [("microphone", &view.microphone), ("camera", &view.camera)] {
+        parts.extend(device.stuck.as_ref().map(|why| format!("watchdog not served: {kind} {}: {why}", device.device)));
+    }
     parts.extend(view.muted.then(|| "MUTED".into()));
     parts.extend(view.recording.as_ref().map(|folder| format!("RECORDING into {}", folder.display())));
     parts.join(", ")
@@ -207,7 +381,8 @@ fn event_line(event: &Event) -> String {
             format!("MUTED, devices closed within {closing_ms:.0} ms")
         }
         What::Mute { muted: true, closed: false, .. } => {
-            "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away".into()
+            "MUTED, but a driver hangs and keeps its device open; what it gives is thrown away, what it holds cannot be zeroed"
+                .into()
         }
         What::Mute { muted: false, .. } => "no longer muted".into(),
         What::Bundle { bundle, rung, refused: None } => {
@@ -219,6 +394,10 @@ fn event_line(event: &Event) -> String {
         What::Recording { folder, reason, .. } => {
             format!("recording into {} has ended: {}", folder.display(), reason.as_deref().unwrap_or("on request"))
         }
+        What::Fault { thread, reason, restarted } => {
+            format!("FAULT {thread}: {reason}{}", if *restarted { "" } else { "; the session ends" })
+        }
+        What::Lost { lines } => format!("{lines} lines before this one were lost: nobody took them"),
         What::Stopping => "stopping".into(),
     };
     format!("{:9.2} s  {told}", event.time_s)

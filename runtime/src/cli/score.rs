@@ -48,9 +48,14 @@ pub(crate) struct ScoreArgs {
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     // Cheap faults first: a wrong transcript must not cost the loading of a 4 GB model.
+    let mut text_notes = Vec::new();
     let mut text = match (&args.text, &args.text_file) {
         (Some(text), _) => TextRequest::Given(Transcript::inline(text)?),
-        (None, Some(path)) => TextRequest::Given(Transcript::read(path)?),
+        (None, Some(path)) => {
+            let (transcript, notes) = Transcript::read(path)?;
+            text_notes = notes;
+            TextRequest::Given(transcript)
+        }
         (None, None) if args.no_llm => TextRequest::Absent,
         (None, None) => TextRequest::Simulate,
     };
@@ -88,7 +93,10 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<(), Failure> {
         };
         // One bad clip of many costs its own score only; the exit code tells.
         match score_clip(&mut scorer, &request) {
-            Ok(records) => {
+            Ok(mut records) => {
+                if let Some(first) = records.first_mut() {
+                    first.notes.extend(text_notes.iter().cloned());
+                }
                 seq += records.len() as u64;
                 if args.json {
                     records.iter().try_for_each(output::json)?;

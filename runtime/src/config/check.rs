@@ -42,6 +42,20 @@ impl Config {
         if let Some(rate) = m.rate_hz {
             within("microphone.rate_hz", rate.into(), 8_000.0, 192_000.0)?;
         }
+        if let Some(channels) = &m.channels {
+            let most = mien_capture::device::MOST_CHANNELS;
+            if channels.is_empty() || channels.len() > most {
+                let found = channels.len();
+                return fault("microphone.channels", format!("{found} channels, expected 1 to {most}, or none at all"));
+            }
+            for (index, channel) in channels.iter().enumerate() {
+                within("microphone.channels", (*channel).into(), 0.0, (most - 1) as f64)?;
+                if channels.iter().take(index).any(|before| before == channel) {
+                    return fault("microphone.channels", format!("{channel} stands twice, expected each channel once"));
+                }
+            }
+        }
+        within("engine.hung_device_s", self.engine.hung_device_s, 1.0, 86_400.0)?;
         within("microphone.buffer_ms", m.buffer_ms.into(), 20.0, 500.0)?;
         for (key, seconds) in [
             ("microphone.open_s", m.open_s),

@@ -35,6 +35,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// Commands from other programs.
     pub control: ControlSettings,
+    /// Lines of scores and events.
+    pub output: OutputSettings,
 }
 
 /// Sound in.
@@ -47,6 +49,8 @@ pub struct MicrophoneSettings {
     pub device: String,
     /// Samples per second to ask the device for; without it the device's own rate, which is then resampled to 16000.
     pub rate_hz: Option<u32>,
+    /// Which channels of a microphone array are averaged to one, counted from 0, as [0] or [1, 2]; without it all of them.
+    pub channels: Option<Vec<u16>>,
     /// Length of the driver's buffer in milliseconds, 20 to 500.
     pub buffer_ms: u32,
     /// Longest time for opening, in seconds.
@@ -63,6 +67,7 @@ impl Default for MicrophoneSettings {
             enabled: true,
             device: "default".into(),
             rate_hz: None,
+            channels: None,
             buffer_ms: 100,
             open_s: 5.0,
             first_samples_s: 3.0,
@@ -249,13 +254,35 @@ impl Default for LlmSettings {
 }
 
 /// How the networks are run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     /// Threads for matrix products; without it all cores. Scores do not depend on it.
     pub threads: Option<u16>,
     /// Which networks are loaded: "full" for all of them, "no-llm" for voice and face, "audio-only" for voice alone; "auto" takes the highest whose memory is there.
     pub rung: RungSetting,
+    /// How long a device that is switched on may give nothing for a reason within this process, in seconds: attempts that hang
+    /// in its driver, a library that broke down, no thread to be had. From then on the service manager's watchdog is not
+    /// served, so that it starts the service anew. A device that is not plugged in is no such reason.
+    pub hung_device_s: f64,
+    /// Whether the sound server may be one over the network (PULSE_SERVER=tcp:..., a client.conf or asound.conf that names
+    /// one). What is heard then goes over that network, and the process may use internet sockets.
+    pub allow_remote_sound_server: bool,
+    /// Whether a filter of system calls keeps this process from making any socket but those within this machine; no effect
+    /// where allow_remote_sound_server is true.
+    pub socket_filter: bool,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            rung: RungSetting::default(),
+            hung_device_s: 60.0,
+            allow_remote_sound_server: false,
+            socket_filter: true,
+        }
+    }
 }
 
 /// Commands from other programs.
@@ -264,6 +291,25 @@ pub struct EngineSettings {
 pub struct ControlSettings {
     /// A socket file that takes the commands mute, unmute, toggle, status, reload and stop; without it there is none.
     pub socket: Option<PathBuf>,
+}
+
+/// Lines of scores and events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSettings {
+    /// When the reader of stdout goes away: "continue" goes on and counts the lines that nobody took; "stop" ends the session with exit code 1.
+    pub on_closed: OnClosed,
+}
+
+/// What follows when the reader of stdout goes away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnClosed {
+    /// The session goes on.
+    #[default]
+    Continue,
+    /// The session ends with an error.
+    Stop,
 }
 
 impl Config {

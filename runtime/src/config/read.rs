@@ -1,6 +1,9 @@
 //! Reading a configuration file, and errors that say what to write instead.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use mien_capture::regular;
 
 use super::Config;
 use super::keys::{Key, keys, nearest};
@@ -17,11 +20,13 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let error = |reason: String| RuntimeError::Config { path: path.into(), reason };
         let unreadable = |e: std::io::Error| error(format!("cannot read it: {e}; check the path and its permissions"));
-        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if bytes > LARGEST {
-            return Err(error(format!("{bytes} bytes, expected at most {LARGEST}; is this a configuration?")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let bytes = regular::read(path, LARGEST).map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput | ErrorKind::FileTooLarge => error(format!("{e}; is this a configuration?")),
+            _ => unreadable(e),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            error(format!("byte {} is not UTF-8; save the file as UTF-8", e.utf8_error().valid_up_to()))
+        })?;
         let mut config = Self::parse(&text, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.bundle = config.bundle.map(|p| folder.join(p));

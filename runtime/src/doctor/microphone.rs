@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::live::devices;
 use crate::live::level::{Loudness, loudness};
 use crate::live::supervisor::DeviceLimits;
+use crate::offline;
 
 /// Time for asking the sound system what there is.
 const LISTING: Duration = Duration::from_secs(5);
@@ -31,9 +32,14 @@ const DEAD_DBFS: f32 = -80.0;
 /// A peak below it is too quiet for speech at arm's length.
 const QUIET_DBFS: f32 = -50.0;
 
-/// The microphones that the system lists.
-pub(super) fn list(add: &mut dyn FnMut(Finding)) {
+/// The microphones that the system lists; a sound server over the network is asked only where `config` allows it.
+pub(super) fn list(config: Option<&Config>, add: &mut dyn FnMut(Finding)) {
     let check = "microphones";
+    if !config.is_some_and(|config| config.engine.allow_remote_sound_server)
+        && let Err(error) = offline::check_any_sound_server()
+    {
+        return add(Finding::error(check, &error));
+    }
     add(match within(LISTING, microphone::list) {
         Err(stopped) => {
             let found = format!("asked for a list: {stopped}");
@@ -56,6 +62,9 @@ pub(super) fn listen(config: &Config, add: &mut dyn FnMut(Finding)) {
     if !config.microphone.enabled {
         add(Finding::ok(check, "switched off in the configuration"));
         return;
+    }
+    if let Err(error) = offline::check_sound_server(config) {
+        return add(Finding::error(check, &error));
     }
     listen_to(devices::microphone(config), config.microphone.limits(), add);
 }

@@ -152,7 +152,7 @@ pub fn examine(config: Option<&Path>, bundle: Option<&Path>, tell: &mut dyn FnMu
     };
     permissions::examine(&mut add);
     // With a configuration that cannot be read, nobody knows which devices and which bundle are meant.
-    microphone::list(&mut add);
+    microphone::list(config.as_ref(), &mut add);
     if let Some(config) = &config {
         microphone::listen(config, &mut add);
     }

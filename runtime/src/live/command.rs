@@ -20,6 +20,13 @@ pub enum Command {
     Stop,
 }
 
+impl Command {
+    /// Whether it closes or opens the devices: what nobody else may hold up.
+    pub fn mutes(self) -> bool {
+        matches!(self, Self::Mute | Self::Unmute | Self::ToggleMute)
+    }
+}
+
 /// The words of the control socket.
 const WORDS: [(&str, Command); 6] = [
     ("mute", Command::Mute),

@@ -20,13 +20,17 @@ const PAUSE: Duration = Duration::from_millis(1_200);
 /// The configured microphone; nothing is opened yet.
 pub(crate) fn microphone(config: &Config) -> Arc<dyn SoundDevice> {
     let m = &config.microphone;
+    let channels = m.channels.clone().unwrap_or_default();
     match m.device.strip_prefix(FILE) {
-        Some(path) => Arc::new(LoopedSound::new(PathBuf::from(path), PAUSE)),
-        None => Arc::new(Microphone::new(MicrophoneRequest {
-            device: m.device.clone(),
-            rate_hz: m.rate_hz,
-            buffer: Duration::from_millis(m.buffer_ms.into()),
-        })),
+        Some(path) => Arc::new(LoopedSound::new(PathBuf::from(path), PAUSE).with_channels(channels)),
+        None => {
+            let request = MicrophoneRequest {
+                device: m.device.clone(),
+                rate_hz: m.rate_hz,
+                buffer: Duration::from_millis(m.buffer_ms.into()),
+            };
+            Arc::new(Microphone::new(request).with_channels(channels))
+        }
     }
 }
 

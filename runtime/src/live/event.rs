@@ -86,6 +86,20 @@ pub enum What {
         /// Why it ended, where it ended by itself.
         reason: Option<String>,
     },
+    /// A thread broke down or stood still.
+    Fault {
+        /// The thread.
+        thread: String,
+        /// What happened.
+        reason: String,
+        /// Whether it goes on; else the session ends.
+        restarted: bool,
+    },
+    /// Lines before this one that the reader of the output did not take in time.
+    Lost {
+        /// How many.
+        lines: u64,
+    },
     /// The session is ending.
     Stopping,
 }

@@ -1,21 +1,24 @@
 //! Faces become rows while the person still speaks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heapless::Deque;
 use mien_capture::device::RawPicture;
 use mien_capture::{Span, Timestamp};
+use mien_models::engine::{forget_scratch, on_own_threads};
 use mien_models::tensor::Tensor;
 use zeroize::Zeroize;
 
 use super::board::Board;
 use super::losses::{Loss, Losses};
+use super::stage::{Stage, Turn};
 use super::tape::{Tape, TapeItem};
 use super::view::PictureView;
 use crate::scorer::{Eye, Optics, eye};
+use crate::wiping::wipe_stack;
 use crate::{Result, RuntimeError};
 
 /// Pictures that wait to be looked at; overflow: the oldest is lost and counted.
@@ -44,12 +47,22 @@ pub(crate) struct Collecting {
 
 impl Collecting {
     /// The rows. After `patience` no further face is begun and those at hand come, one at least; `None` where even that takes
-    /// longer than `limit`, or the stage has ended.
-    pub(crate) fn wait(&self, patience: Duration, limit: Duration) -> Option<FaceRows> {
-        self.rows.recv_timeout(patience).ok().or_else(|| {
-            self.hurry.store(true, Ordering::Relaxed);
-            self.rows.recv_timeout(limit).ok()
-        })
+    /// longer than `limit`, or the stage has ended. `beat` is called all the while.
+    pub(crate) fn wait(&self, patience: Duration, limit: Duration, beat: impl Fn()) -> Option<FaceRows> {
+        if let Ok(rows) = self.rows.recv_timeout(patience) {
+            return Some(rows);
+        }
+        self.hurry.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + limit;
+        loop {
+            beat();
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.rows.recv_timeout(left.min(Duration::from_millis(100))) {
+                Ok(rows) => return Some(rows),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
+                Err(_) => return None,
+            }
+        }
     }
 }
 
@@ -192,6 +205,38 @@ pub(crate) struct FaceStage {
     rows: Box<Deque<Row, ROWS>>,
 }
 
+impl Stage for FaceStage {
+    fn turn(&mut self) -> Turn {
+        match self.next_work() {
+            Work::Request(Request::Collect { span, hurry, reply }) => {
+                // Nobody waits any longer for an answer that cannot be sent.
+                let _ = reply.try_send(self.collect(span, &hurry));
+            }
+            Work::Request(Request::Swap(optics)) => match optics.map(|optics| eye(*optics)).transpose() {
+                Ok(eye) => {
+                    self.wipe();
+                    self.eye = eye;
+                }
+                Err(error) => log::error!("{error}; faces go on with the bundle before"),
+            },
+            Work::Request(Request::Wipe) => self.wipe(),
+            Work::Picture(picture) => self.look(picture),
+            Work::Embed(from) => {
+                self.embed(from);
+            }
+            Work::Nothing => {}
+            Work::End => return Turn::Over,
+        }
+        Turn::Next
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        // Also where a request to do so broke off.
+        self.wipe();
+        self.eye.as_mut().map_or(Ok(()), Eye::renew)
+    }
+}
+
 impl FaceStage {
     pub(crate) fn new(
         optics: Optics,
@@ -202,33 +247,6 @@ impl FaceStage {
     ) -> Result<Self> {
         let eye = Some(eye(optics)?);
         Ok(Self { eye, inbox, board, losses, tape, number: 0, crops: Deque::new(), rows: Box::default() })
-    }
-
-    /// Works until the inbox is closed; `beat` is called at every turn.
-    pub(crate) fn run(mut self, beat: impl Fn()) {
-        loop {
-            beat();
-            match self.next_work() {
-                Work::Request(Request::Collect { span, hurry, reply }) => {
-                    // Nobody waits any longer for an answer that cannot be sent.
-                    let _ = reply.try_send(self.collect(span, &hurry));
-                }
-                Work::Request(Request::Swap(optics)) => match optics.map(|optics| eye(*optics)).transpose() {
-                    Ok(eye) => {
-                        self.wipe();
-                        self.eye = eye;
-                    }
-                    Err(error) => log::error!("{error}; faces go on with the bundle before"),
-                },
-                Work::Request(Request::Wipe) => self.wipe(),
-                Work::Picture(picture) => self.look(picture),
-                Work::Embed(from) => {
-                    self.embed(from);
-                }
-                Work::Nothing => {}
-                Work::End => return,
-            }
-        }
     }
 
     fn next_work(&self) -> Work {
@@ -352,9 +370,13 @@ impl FaceStage {
         while let Some(mut row) = self.rows.pop_front() {
             row.row.zeroize();
         }
-        if let Some(eye) = &mut self.eye {
-            eye.forget();
+        if let Some(Err(error)) = self.eye.as_mut().map(Eye::renew) {
+            log::error!("{error}");
         }
+        on_own_threads(|| {
+            forget_scratch();
+            wipe_stack();
+        });
         self.board.no_picture();
         if let Some(tape) = &self.tape {
             tape.put(TapeItem::ForgetFaces);

@@ -9,6 +9,7 @@
 //! | listen | score | utterances | [`UTTERANCES`] | newest lost, counted as `utterances` |
 //! | score | read | utterances for the language model | 1 in work, 1 waiting | the waiting one is scored without text and says so |
 //! | score, read | output | records and events | [`OUTPUTS`] | newest lost, counted as `records` |
+//! | output | stdout's, stderr's writer | lines | 1024, 4 MiB | newest lost, counted as `lines`, told once it is read again |
 //! | all | recording | steps | 512 | the recording ends and says so; scoring goes on |
 //!
 //! ```text
@@ -21,7 +22,7 @@
 //!
 //! [`RING_BLOCKS`]: mien_capture::device::RING_BLOCKS
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mien_capture::SessionClock;
@@ -35,9 +36,11 @@ use super::level::Loudness;
 use super::listen::{Tell, Tellings};
 use super::losses::{Loss, Losses};
 use super::queue::Queue;
+use super::reload::Outcome;
 use super::score::{Ended, Job, unrevised};
 use super::supervisor::Supervisor;
 use super::tape::{Tape, TapeItem};
+use super::watch::Fault;
 use crate::record::{BundleMark, LiveMark, LlmOutcome, Record};
 use crate::scorer::{BundleFacts, Fuser, Networks, Reader};
 
@@ -59,7 +62,7 @@ pub enum Output {
 pub(crate) struct Swap {
     pub(crate) networks: Networks,
     /// Told once it is in use, or why it is not.
-    pub(crate) done: Box<dyn FnOnce(Result<(), String>) + Send>,
+    pub(crate) done: Outcome,
 }
 
 /// What reads, if anything does, with what goes with it.
@@ -82,6 +85,10 @@ pub(crate) struct Wiring {
     pub(crate) new_reader: Mutex<Option<NewReader>>,
     pub(crate) facts: Mutex<Arc<BundleFacts>>,
     pub(crate) speech: crate::config::SpeechSettings,
+    /// How often everything heard and seen was to be thrown away.
+    pub(crate) wipes: AtomicU64,
+    /// Why the session cannot go on.
+    pub(crate) fatal: OnceLock<Fault>,
     /// Numbers records and keeps them in the order of their numbers.
     pub(crate) seq: Mutex<u64>,
 }
@@ -108,6 +115,25 @@ impl Wiring {
         if self.outputs.push(Output::Event(event)).is_some() {
             self.losses.add(Loss::Records, 1);
         }
+    }
+
+    /// A thread broke down or stands still; where it does not go on, neither does the session.
+    pub(crate) fn broke(&self, thread: &str, reason: &str, restarted: bool) {
+        if !restarted {
+            let fault = Fault { thread: thread.to_owned(), reason: reason.to_owned() };
+            if self.fatal.set(fault).is_err() {
+                return;
+            }
+        }
+        let end = if restarted { "" } else { "; the session ends" };
+        log::error!("{thread}: {reason}{end}");
+        self.event(What::Fault { thread: thread.to_owned(), reason: reason.to_owned(), restarted });
+    }
+
+    /// Whether what was heard and seen is to be thrown away; `seen` is what this said to the asker last.
+    pub(crate) fn wiped_since(&self, seen: &mut u64) -> bool {
+        let now = self.wipes.load(Ordering::Acquire);
+        std::mem::replace(seen, now) != now
     }
 
     /// Takes down a step, if there is a recording.
@@ -145,6 +171,11 @@ impl Wiring {
     /// Whether no more utterances come.
     pub(crate) fn listening_ended(&self) -> bool {
         self.listening_ended.load(Ordering::Acquire) && self.utterances.is_empty()
+    }
+
+    /// Lays down a newly loaded bundle for the scorer.
+    pub(crate) fn lay_swap(&self, swap: Swap) {
+        *self.swap.lock().unwrap_or_else(PoisonError::into_inner) = Some(swap);
     }
 
     /// A newly loaded bundle, if one waits.

@@ -48,7 +48,8 @@ pub enum HearingStep {
 /// Utterances of the sound at 16 kHz. A function of its steps alone: no clock, no device.
 pub struct Hearing {
     settings: SegmentSettings,
-    stream: Option<Stream>,
+    /// In memory of its own, which is zeroed when it is given back: a place within would keep what was there.
+    stream: Option<Box<Stream>>,
     meter: LevelMeter,
 }
 
@@ -90,7 +91,7 @@ impl Hearing {
         match step {
             HearingStep::Begin(start) => {
                 let speech = SpeechStream::new(self.settings.clone());
-                self.stream = Some(Stream { speech, start: *start, kept: Vec::new(), first: 0 });
+                self.stream = Some(Box::new(Stream { speech, start: *start, kept: Vec::new(), first: 0 }));
                 self.meter = LevelMeter::default();
                 Ok(Vec::new())
             }
@@ -157,7 +158,7 @@ impl Hearing {
 /// Turns a microphone's blocks into steps: rates, gaps, drifting clocks, new streams.
 #[derive(Default)]
 pub struct Intake {
-    stream: Option<Open>,
+    stream: Option<Box<Open>>,
 }
 
 struct Open {
@@ -196,14 +197,14 @@ impl Intake {
         let fresh = self.stream.is_none();
         let open = match &mut self.stream {
             Some(open) => open,
-            none => none.insert(Open {
+            none => none.insert(Box::new(Open {
                 id: block.stream,
                 rate: block.rate,
                 resampler: StreamResampler::new(block.rate, SampleRate::HZ_16000)?,
                 next: block.position,
                 lateness: i64::MAX,
                 blocks: 0,
-            }),
+            })),
         };
         let length = |samples: u64| Duration::from_secs_f64(samples as f64 / f64::from(block.rate.hz()));
         let count = block.samples().len() as u64;

@@ -11,14 +11,17 @@ use super::hearing::{Hearing, HearingStep, Intake};
 use super::losses::Loss;
 use super::queue::{Overflow, Queue};
 use super::score::Ended;
+use super::stage::{Stage, Turn};
 use super::tape::TapeItem;
 use crate::Result;
 use crate::speech::SegmentSettings;
+use crate::wiping::wipe_stack;
 
 /// How often the ring is looked at: a fiftieth of a second.
 const TURN: Duration = Duration::from_millis(20);
 
 /// What the listener is told.
+#[derive(Clone)]
 pub(crate) enum Tell {
     /// The microphone's stream ended; an utterance under way counts.
     StreamEnded,
@@ -44,48 +47,70 @@ pub(crate) struct ListenStage {
     pub(crate) hearing: Hearing,
     pub(crate) intake: Intake,
     pub(crate) wiring: Arc<Wiring>,
+    /// What it was told and has not done yet.
+    pub(crate) told: Option<Tell>,
     /// The ring is to be zeroed as soon as no stream writes to it.
     pub(crate) unwiped: bool,
     /// What comes from this stream or an earlier one is thrown away: a hanging driver may still deliver.
     pub(crate) silenced: u32,
 }
 
-impl ListenStage {
-    /// Works until told to finish.
-    pub(crate) fn run(mut self, beat: impl Fn()) {
-        loop {
-            beat();
-            let told = self.wiring.tellings.pop();
-            if let Some(Tell::Wipe(stream)) = told {
-                self.intake.wipe();
-                self.step(HearingStep::Forget);
-                self.unwiped = true;
-                self.silenced = stream;
-            }
-            // What came before another telling belongs before it.
-            while let Some(mut block) = self.ring.take() {
-                if block.stream > self.silenced {
-                    self.take(&block);
-                }
-                block.zeroize();
-            }
-            match told {
-                Some(Tell::StreamEnded) => self.step(HearingStep::End),
-                Some(Tell::Settings(settings)) => self.hearing.set_settings(settings),
-                Some(Tell::Finish) => {
-                    self.step(HearingStep::End);
-                    return;
-                }
-                Some(Tell::Wipe(_)) | None => {}
-            }
-            if self.unwiped && self.ring.wipe() {
-                self.unwiped = false;
-            }
-            let counters = self.ring.counters();
-            self.wiring.losses.set(Loss::Overruns, counters.overruns());
-            self.wiring.losses.set(Loss::Samples, counters.dropped());
+impl Stage for ListenStage {
+    fn turn(&mut self) -> Turn {
+        // Kept until it is done: a turn that breaks off does it again.
+        self.told = self.told.take().or_else(|| self.wiring.tellings.pop());
+        let told = self.told.clone();
+        let wiping = matches!(told, Some(Tell::Wipe(_)));
+        let turn = self.work(told);
+        self.told = None;
+        if wiping || self.unwiped {
+            wipe_stack();
+        }
+        if turn == Turn::Next {
             std::thread::sleep(TURN);
         }
+        turn
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        // The utterance under way is lost: what of it was taken in is not known.
+        self.intake.wipe();
+        self.step(HearingStep::Forget);
+        Ok(())
+    }
+}
+
+impl ListenStage {
+    fn work(&mut self, told: Option<Tell>) -> Turn {
+        if let Some(Tell::Wipe(stream)) = told {
+            self.intake.wipe();
+            self.step(HearingStep::Forget);
+            self.unwiped = true;
+            self.silenced = stream;
+        }
+        // What came before another telling belongs before it.
+        while let Some(mut block) = self.ring.take() {
+            if block.stream > self.silenced {
+                self.take(&block);
+            }
+            block.zeroize();
+        }
+        match told {
+            Some(Tell::StreamEnded) => self.step(HearingStep::End),
+            Some(Tell::Settings(settings)) => self.hearing.set_settings(settings),
+            Some(Tell::Finish) => {
+                self.step(HearingStep::End);
+                return Turn::Over;
+            }
+            Some(Tell::Wipe(_)) | None => {}
+        }
+        if self.unwiped && self.ring.wipe() {
+            self.unwiped = false;
+        }
+        let counters = self.ring.counters();
+        self.wiring.losses.set(Loss::Overruns, counters.overruns());
+        self.wiring.losses.set(Loss::Samples, counters.dropped());
+        Turn::Next
     }
 
     fn take(&mut self, block: &SoundBlock) {

@@ -26,10 +26,12 @@ pub(crate) enum Loss {
     Muted,
     /// Records that found nobody to take them.
     Records,
+    /// Lines that the reader of the output did not take in time.
+    Lines,
 }
 
 impl Loss {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Samples, "samples"),
         (Self::Overruns, "overruns"),
         (Self::Pictures, "pictures"),
@@ -38,6 +40,7 @@ impl Loss {
         (Self::Utterances, "utterances"),
         (Self::Muted, "muted_utterances"),
         (Self::Records, "records"),
+        (Self::Lines, "lines"),
     ];
 }
 

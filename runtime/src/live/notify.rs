@@ -68,6 +68,14 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// Tells the service manager at once how the program is.
+    pub fn tell(&self, status: &str) {
+        let line: String = status.chars().map(|c| if is_steering(c) { ' ' } else { c }).collect();
+        send(&[NotifyState::Status(&line)]);
+    }
+}
+
 impl Drop for Notifier {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);

@@ -10,6 +10,8 @@ use mien_capture::SessionClock;
 const STAGES: usize = 16;
 /// The time of a stage that has ended: it is expected to be still.
 const ENDED: u64 = u64::MAX;
+/// The time of a stage that cannot do its work, however lively it is.
+const FAILED: u64 = u64::MAX - 1;
 
 /// A stage's name, and when it turned last, in nanoseconds of the session.
 type Stage = (&'static str, Arc<AtomicU64>);
@@ -45,11 +47,11 @@ impl Pulses {
         pulse
     }
 
-    /// The stages that have not beaten for longer than `limit`.
+    /// The stages that have not beaten for longer than `limit`, and those that say that they cannot do their work.
     pub fn stuck(&self, limit: Duration) -> Vec<&'static str> {
         let now = self.clock.now().as_nanos();
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let late = |last: u64| last != ENDED && now.saturating_sub(last) > limit;
+        let late = |last: u64| last == FAILED || last != ENDED && now.saturating_sub(last) > limit;
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         stages.iter().filter(|(_, last)| late(last.load(Ordering::Relaxed))).map(|(name, _)| *name).collect()
     }
@@ -59,6 +61,11 @@ impl Pulse {
     /// The stage turns.
     pub fn beat(&self) {
         self.last.store(self.clock.now().as_nanos(), Ordering::Relaxed);
+    }
+
+    /// The stage cannot do its work until it beats again.
+    pub fn fail(&self) {
+        self.last.store(FAILED, Ordering::Relaxed);
     }
 
     /// The stage has ended as it should.
@@ -80,6 +87,10 @@ mod tests {
         beating.beat();
         assert_eq!(pulses.stuck(Duration::from_millis(20)), ["still"]);
         still.beat();
+        assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
+        beating.fail();
+        assert_eq!(pulses.stuck(Duration::from_secs(60)), ["beating"]);
+        beating.beat();
         assert!(pulses.stuck(Duration::from_secs(60)).is_empty());
     }
 }

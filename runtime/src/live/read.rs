@@ -1,17 +1,22 @@
 //! The stage that gives the revised score: text simulated from sound, and fusion again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mien_models::ModelError;
+use mien_models::engine::{forget_scratch, on_own_threads};
 use mien_models::tensor::Tensor;
 use mien_models::wavlm::WavlmFeatures;
 
+use super::failpoint;
 use super::graph::Wiring;
 use super::score::{Job, millis, record};
+use super::stage::{Stage, Turn};
 use super::tape::{TapeItem, UtteranceEntry};
 use crate::record::{LlmOutcome, Record};
 use crate::scorer::{BundleFacts, Fuser, Reader, Score, TextInput};
+use crate::wiping::wipe_stack;
 use crate::{Result, RuntimeError};
 
 /// Simulates text, then fuses anew; the same for a live session and its replay.
@@ -47,45 +52,64 @@ pub(crate) struct ReadStage {
     pub(crate) fuser: Fuser,
     pub(crate) facts: Arc<BundleFacts>,
     pub(crate) wiring: Arc<Wiring>,
+    /// The last mute that was seen.
+    pub(crate) wiped: u64,
+}
+
+impl Stage for ReadStage {
+    fn turn(&mut self) -> Turn {
+        if self.wiring.wiped_since(&mut self.wiped) {
+            if let Err(error) = self.renew() {
+                log::error!("{error}");
+            }
+            on_own_threads(|| {
+                forget_scratch();
+                wipe_stack();
+            });
+        }
+        let Some(job) = self.wiring.desk.take(Duration::from_millis(200)) else {
+            self.swap();
+            return if self.wiring.desk.finished() { Turn::Over } else { Turn::Next };
+        };
+        if !Arc::ptr_eq(&job.facts, &self.facts) {
+            self.swap();
+        }
+        // Sound that another bundle heard is of no use to this one.
+        let reader = self.reader.as_mut().filter(|_| Arc::ptr_eq(&job.facts, &self.facts));
+        let fuser = &mut self.fuser;
+        let scored = catch_unwind(AssertUnwindSafe(|| {
+            failpoint::here("reading");
+            match reader {
+                Some(reader) => revised_score(reader, fuser, &job.features, &job.faces).map_err(Some),
+                None => Err(None),
+            }
+        }));
+        self.wiring.desk.done();
+        match scored {
+            Ok(Ok(score)) => self.finish(score, &job),
+            Ok(Err(None)) => self.wiring.give_up(&job, LlmOutcome::Skipped),
+            Ok(Err(Some(RuntimeError::Stage { source: ModelError::Cancelled { .. }, .. }))) => {
+                self.wiring.give_up(&job, LlmOutcome::Cancelled);
+            }
+            Ok(Err(Some(error))) => {
+                log::error!("{error}");
+                self.wiring.give_up(&job, LlmOutcome::Failed);
+            }
+            Err(panic) => {
+                self.wiring.give_up(&job, LlmOutcome::Failed);
+                resume_unwind(panic);
+            }
+        }
+        Turn::Next
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        self.reader.as_mut().map_or(Ok(()), Reader::renew)?;
+        self.fuser.renew()
+    }
 }
 
 impl ReadStage {
-    /// Works until no more utterances come.
-    pub(crate) fn run(mut self, beat: impl Fn()) {
-        self.set_cancel();
-        loop {
-            beat();
-            let Some(job) = self.wiring.desk.take(Duration::from_millis(200)) else {
-                self.swap();
-                if self.wiring.desk.finished() {
-                    return;
-                }
-                continue;
-            };
-            if !Arc::ptr_eq(&job.facts, &self.facts) {
-                self.swap();
-            }
-            // Sound that another bundle heard is of no use to this one.
-            let reader = self.reader.as_mut().filter(|_| Arc::ptr_eq(&job.facts, &self.facts));
-            let scored = match reader {
-                Some(reader) => revised_score(reader, &mut self.fuser, &job.features, &job.faces).map_err(Some),
-                None => Err(None),
-            };
-            self.wiring.desk.done();
-            match scored {
-                Ok(score) => self.finish(score, &job),
-                Err(None) => self.wiring.give_up(&job, LlmOutcome::Skipped),
-                Err(Some(RuntimeError::Stage { source: ModelError::Cancelled { .. }, .. })) => {
-                    self.wiring.give_up(&job, LlmOutcome::Cancelled);
-                }
-                Err(Some(error)) => {
-                    log::error!("{error}");
-                    self.wiring.give_up(&job, LlmOutcome::Failed);
-                }
-            }
-        }
-    }
-
     /// Takes over a newly loaded bundle.
     fn swap(&mut self) {
         let Some((reader, fuser, facts)) = self.wiring.take_reader() else { return };
@@ -93,7 +117,8 @@ impl ReadStage {
         self.set_cancel();
     }
 
-    fn set_cancel(&self) {
+    /// Its work is cancelled when it takes too long.
+    pub(crate) fn set_cancel(&self) {
         if let Some(reader) = &self.reader {
             self.wiring.desk.set_cancel(reader.cancel_handle());
         }

@@ -1,18 +1,25 @@
 //! The stage that gives the first score: WavLM on the utterance, the face rows that are there, fusion.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mien_models::engine::{forget_scratch, on_own_threads};
 use mien_models::tensor::Tensor;
 use mien_models::wavlm::WavlmFeatures;
 use zeroize::Zeroize;
 
 use super::faces::FaceRows;
+use super::failpoint;
 use super::graph::{Swap, Wiring};
 use super::hearing::Heard;
+use super::pulse::Pulse;
+use super::stage::{Stage, Turn, message};
 use super::tape::{TapeItem, UtteranceEntry};
 use crate::record::{Latency, LlmOutcome, Record, SCHEMA};
 use crate::scorer::{BundleFacts, Ear, Fuser, Score};
+use crate::wiping::wipe_stack;
 use crate::{Result, RuntimeError};
 
 /// How long the first score waits for the last faces once sound is done; the face stage has had the whole utterance for
@@ -132,44 +139,75 @@ pub(crate) struct ScoreStage {
     pub(crate) fuser: Fuser,
     pub(crate) facts: Arc<BundleFacts>,
     pub(crate) wiring: Arc<Wiring>,
+    pub(crate) pulse: Pulse,
+    /// The number of the next utterance.
+    pub(crate) utterance: u64,
+    /// What was lost up to the last record.
+    pub(crate) dropped: BTreeMap<String, u64>,
+    /// The last mute that was seen.
+    pub(crate) wiped: u64,
+}
+
+impl Stage for ScoreStage {
+    fn turn(&mut self) -> Turn {
+        self.swap();
+        if self.wiring.wiped_since(&mut self.wiped) {
+            self.wipe();
+        }
+        let Some(Ended { mut heard, decided }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
+            if self.wiring.listening_ended() {
+                self.wiring.desk.close();
+                return Turn::Over;
+            }
+            return Turn::Next;
+        };
+        let mut entry = UtteranceEntry {
+            start_ns: heard.span.start().as_nanos(),
+            end_ns: heard.span.end().as_nanos(),
+            faces: Vec::new(),
+            live: self.wiring.mark(self.utterance, &heard.loudness),
+            dropped: self.wiring.losses.since(&mut self.dropped),
+            notes: Vec::new(),
+            failure: None,
+        };
+        entry.live.llm = if self.facts.rung.has_llm() { LlmOutcome::Pending } else { LlmOutcome::Off };
+        self.utterance += 1;
+        let scored = catch_unwind(AssertUnwindSafe(|| {
+            failpoint::here("scoring");
+            self.score(&heard, decided, &mut entry)
+        }));
+        let failure = match &scored {
+            Ok(scored) => scored.as_ref().err().map(ToString::to_string),
+            Err(panic) => Some(format!("scoring it broke down: {}", message(&**panic))),
+        };
+        if let Some(failure) = failure {
+            // It still gets a record, which says why.
+            log::error!("{failure}");
+            entry.failure = Some(failure);
+            let record = unscored(&self.facts, &entry);
+            self.wiring.tape(|| TapeItem::Utterance(entry));
+            self.wiring.emit(record);
+        }
+        heard.samples.zeroize();
+        scored.map_or_else(|panic| resume_unwind(panic), |_| Turn::Next)
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        self.ear.renew()?;
+        self.fuser.renew()
+    }
 }
 
 impl ScoreStage {
-    /// Works until listening has ended and no utterance waits.
-    pub(crate) fn run(mut self, beat: impl Fn()) {
-        let mut utterance = 0;
-        let mut dropped = Default::default();
-        loop {
-            beat();
-            self.swap();
-            let Some(Ended { mut heard, decided }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
-                if self.wiring.listening_ended() {
-                    self.wiring.desk.close();
-                    return;
-                }
-                continue;
-            };
-            let mut entry = UtteranceEntry {
-                start_ns: heard.span.start().as_nanos(),
-                end_ns: heard.span.end().as_nanos(),
-                faces: Vec::new(),
-                live: self.wiring.mark(utterance, &heard.loudness),
-                dropped: self.wiring.losses.since(&mut dropped),
-                notes: Vec::new(),
-                failure: None,
-            };
-            entry.live.llm = if self.facts.rung.has_llm() { LlmOutcome::Pending } else { LlmOutcome::Off };
-            utterance += 1;
-            if let Err(error) = self.score(&heard, decided, &mut entry) {
-                // It still gets a record, which says why.
-                log::error!("{error}");
-                entry.failure = Some(error.to_string());
-                let record = unscored(&self.facts, &entry);
-                self.wiring.tape(|| TapeItem::Utterance(entry));
-                self.wiring.emit(record);
-            }
-            heard.samples.zeroize();
+    /// Throws away what utterances left in the networks, on their threads' stacks and in their scratch.
+    fn wipe(&mut self) {
+        if let Err(error) = self.renew() {
+            log::error!("{error}");
         }
+        on_own_threads(|| {
+            forget_scratch();
+            wipe_stack();
+        });
     }
 
     fn score(&mut self, heard: &Heard, decided: Instant, entry: &mut UtteranceEntry) -> Result<()> {
@@ -177,11 +215,12 @@ impl ScoreStage {
         let faces = self.wiring.faces.as_ref().filter(|_| self.facts.rung.has_face());
         let waiting = faces.map(|inbox| inbox.collect(heard.span));
         let width = self.facts.manifest.manet.embedding();
+        let pulse = self.pulse.clone();
         let mut late = false;
         let collect = || {
             let none = || FaceRows { numbers: Vec::new(), rows: Tensor::zeros([0, width]) };
             let Some(waiting) = waiting else { return none() };
-            match waiting.wait(FACES_PATIENCE, FACES_LIMIT) {
+            match waiting.wait(FACES_PATIENCE, FACES_LIMIT, || pulse.beat()) {
                 Some(faces) if faces.numbers.is_empty() => none(),
                 Some(faces) => faces,
                 None => {
@@ -218,6 +257,10 @@ impl ScoreStage {
     /// Takes over a newly loaded bundle between two utterances.
     fn swap(&mut self) {
         let Some(Swap { networks, done }) = self.wiring.take_swap() else { return };
+        failpoint::here("swap");
+        if done.given_up() {
+            return;
+        }
         let outcome = networks.fuser.fork().map(|fuser| {
             if let Some(inbox) = &self.wiring.faces {
                 inbox.swap(networks.optics);
@@ -232,6 +275,6 @@ impl ScoreStage {
             self.fuser = networks.fuser;
             self.facts = networks.facts;
         });
-        done(outcome.map_err(|e: RuntimeError| e.to_string()));
+        done.tell(outcome.map_err(|e: RuntimeError| e.to_string()));
     }
 }

@@ -1,11 +1,12 @@
 //! A live session from its start to its end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mien_capture::SessionClock;
+use mien_capture::{CaptureError, SessionClock};
 use mien_capture::device::{
     DeviceKind, DeviceState, PictureDevice, RawPicture, SoundCounters, SoundDevice, sound_ring,
 };
@@ -15,30 +16,41 @@ use super::board::Board;
 use super::command::Command;
 use super::desk::{Desk, Patience};
 use super::devices;
-use super::event::What;
+use super::event::{Event, What};
 use super::faces::{FaceInbox, FaceStage};
-use super::graph::{OUTPUTS, Output, Swap, UTTERANCES, Wiring};
+use super::graph::{OUTPUTS, Output, UTTERANCES, Wiring};
 use super::hearing::{Hearing, Intake};
 use super::listen::{ListenStage, Tell, tellings};
-use super::losses::Losses;
+use super::losses::{Loss, Losses};
 use super::pulse::Pulses;
 use super::queue::{Overflow, Queue};
 use super::read::ReadStage;
+use super::reload::Reloads;
 use super::score::ScoreStage;
+use super::stage;
 use super::supervisor::{CameraSetup, MicrophoneSetup, Supervisor, SupervisorSetup};
 use super::tape::{Opening, Tape, TapeItem};
 use super::view::LiveView;
+use super::watch::{Fault, Watch};
 use crate::config::Config;
 use crate::default_bundle::choose;
 use crate::record::LlmOutcome;
 use crate::rung::{Chosen, Wish, choose_here};
 use crate::scorer::Networks;
+use crate::wiping::wipe_on_free;
 use crate::{Result, RuntimeError};
 
 /// How long the listener may take to have room for one more telling.
 const TELLING: Duration = Duration::from_secs(1);
 /// How long the end waits for the language model.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long the end waits for the devices to close.
+const CLOSING: Duration = Duration::from_millis(300);
+/// A stage without progress for so long is not waited for at the end. One operator of a network takes less on any machine that
+/// keeps up with speech.
+const LEAVING: Duration = Duration::from_millis(500);
+/// As what the thread beats that takes the session's output and ends it.
+pub const OUTPUT_STAGE: &str = "output";
 
 /// A running live session.
 pub struct Live {
@@ -49,10 +61,20 @@ pub struct Live {
     /// What a reload may choose from.
     wish: Wish,
     chosen: Chosen,
-    stages: Mutex<Vec<JoinHandle<()>>>,
-    stop: AtomicBool,
-    reloading: Arc<AtomicBool>,
+    stages: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+    stop: Arc<AtomicBool>,
+    reloads: Reloads,
     muting: Mutex<()>,
+    watch: Watch,
+}
+
+/// Threads that had not ended when the session did. They may hold anything: the process must end without waiting for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Those that were at work.
+    pub busy: Vec<&'static str>,
+    /// Those that stood still.
+    pub stuck: Vec<&'static str>,
 }
 
 impl Live {
@@ -62,6 +84,7 @@ impl Live {
     /// [`RuntimeError::Memory`] where the bundle's networks do not fit; what loading them raises; [`RuntimeError::Thread`]
     /// where a stage cannot be started. A missing device is no error: it is waited for.
     pub fn start(config: &Config, tape: Option<Arc<Tape>>) -> Result<Self> {
+        wipe_on_free();
         let clock = SessionClock::start();
         let bundle = choose(config.bundle.as_deref())?;
         let wish = config.wish();
@@ -96,6 +119,8 @@ impl Live {
             new_reader: Mutex::default(),
             facts: Mutex::new(Arc::clone(&facts)),
             speech: config.speech.clone(),
+            wipes: AtomicU64::new(0),
+            fatal: OnceLock::new(),
             seq: Mutex::new(0),
         });
         wiring.tape(|| {
@@ -106,7 +131,7 @@ impl Live {
         let mut stages = Vec::new();
         let mut spawn = |name: &'static str, work: Box<dyn FnOnce() + Send>| -> Result<()> {
             let thread = std::thread::Builder::new().name(name.into()).spawn(work);
-            stages.push(thread.map_err(|source| RuntimeError::Thread { name, source })?);
+            stages.push((name, thread.map_err(|source| RuntimeError::Thread { name, source })?));
             Ok(())
         };
         let (lender, ring) = sound_ring(clock);
@@ -117,59 +142,54 @@ impl Live {
             hearing,
             intake: Intake::default(),
             wiring: Arc::clone(&wiring),
+            told: None,
             unwiped: false,
             silenced: 0,
         };
-        let pulse = pulses.stage("listen");
-        let ended = Arc::clone(&wiring);
+        let (pulse, shared) = (pulses.stage("listen"), Arc::clone(&wiring));
         spawn(
             "listen",
             Box::new(move || {
-                listen.run(|| pulse.beat());
-                pulse.end();
-                ended.listening_ended.store(true, Ordering::Release);
+                stage::run("listen", listen, &shared, &pulse);
+                shared.listening_ended.store(true, Ordering::Release);
             }),
         )?;
         if let (Some(inbox), Some(optics)) = (faces.clone(), optics) {
-            let pulse = pulses.stage("faces");
+            let (pulse, shared) = (pulses.stage("faces"), Arc::clone(&wiring));
             let (board, losses, tape) = (Arc::clone(&wiring.board), Arc::clone(&wiring.losses), wiring.tape.clone());
             spawn(
                 "faces",
-                Box::new(move || {
-                    match FaceStage::new(optics, inbox, board, losses, tape) {
-                        Ok(stage) => stage.run(|| pulse.beat()),
-                        // It was made once already, so this is a machine without memory.
-                        Err(error) => log::error!("{error}; scores go on without faces"),
-                    }
-                    pulse.end();
+                Box::new(move || match FaceStage::new(optics, inbox, board, losses, tape) {
+                    Ok(stage) => stage::run("faces", stage, &shared, &pulse),
+                    // It was made once already, so this is a machine without memory.
+                    Err(error) => shared.broke("faces", &error.to_string(), false),
                 }),
             )?;
         }
         if let Some(reader) = reader {
-            let pulse = pulses.stage("read");
+            let (pulse, shared) = (pulses.stage("read"), Arc::clone(&wiring));
             let stage = ReadStage {
                 reader: Some(reader),
                 fuser: fuser.fork()?,
                 facts: Arc::clone(&facts),
                 wiring: Arc::clone(&wiring),
+                wiped: 0,
             };
-            spawn(
-                "read",
-                Box::new(move || {
-                    stage.run(|| pulse.beat());
-                    pulse.end();
-                }),
-            )?;
+            stage.set_cancel();
+            spawn("read", Box::new(move || stage::run("read", stage, &shared, &pulse)))?;
         }
-        let pulse = pulses.stage("score");
-        let stage = ScoreStage { ear, fuser, facts, wiring: Arc::clone(&wiring) };
-        spawn(
-            "score",
-            Box::new(move || {
-                stage.run(|| pulse.beat());
-                pulse.end();
-            }),
-        )?;
+        let (pulse, shared) = (pulses.stage("score"), Arc::clone(&wiring));
+        let stage = ScoreStage {
+            ear,
+            fuser,
+            facts,
+            wiring: Arc::clone(&wiring),
+            pulse: pulse.clone(),
+            utterance: 0,
+            dropped: BTreeMap::default(),
+            wiped: 0,
+        };
+        spawn("score", Box::new(move || stage::run("score", stage, &shared, &pulse)))?;
 
         wiring.event(What::Started { bundle: wiring.bundle(), rung });
         if let Some(tape) = &wiring.tape {
@@ -177,6 +197,14 @@ impl Live {
         }
         let supervisor = supervise(config, &wiring, &pulses, microphone, camera, lender)?;
         let _ = wiring.supervisor.set(supervisor);
+        let stop = Arc::new(AtomicBool::new(false));
+        let reloads = Reloads::new(Arc::clone(&wiring));
+        let (asked, looked) = (Arc::clone(&stop), reloads.clone());
+        let stopping = move || {
+            looked.look();
+            asked.load(Ordering::Relaxed)
+        };
+        let watch = Watch::start(Arc::clone(&wiring), pulses.clone(), stopping)?;
         Ok(Self {
             wiring,
             sound,
@@ -185,9 +213,10 @@ impl Live {
             wish: wish.at_most(rung),
             chosen,
             stages: Mutex::new(stages),
-            stop: AtomicBool::new(false),
-            reloading: Arc::default(),
+            stop,
+            reloads,
             muting: Mutex::default(),
+            watch,
         })
     }
 
@@ -201,9 +230,42 @@ impl Live {
         &self.pulses
     }
 
-    /// Whether somebody asked for the end.
+    /// Why the session cannot go on, if it cannot: it is to be stopped then, and its process to end with an error.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.wiring.fatal.get()
+    }
+
+    /// What ends the process where the end was asked for, or cannot be avoided, and the thread that beats as [`OUTPUT_STAGE`] makes no
+    /// progress towards it.
+    pub fn set_last_resort(&self, leave: impl Fn(Option<&Fault>) + Send + 'static) {
+        self.watch.set_last_resort(Box::new(leave));
+    }
+
+    /// Counts lines of output that nobody took: the next record tells.
+    pub fn count_lost_lines(&self, count: u64) {
+        self.wiring.losses.add(Loss::Lines, count);
+    }
+
+    /// The event that something happened just now.
+    pub fn event_now(&self, what: What) -> Event {
+        Event { time_s: self.wiring.clock.now().as_secs_f64(), what }
+    }
+
+    /// Whether somebody asked for the end, or a device needs it.
     pub fn stop_asked(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.exhausted().is_some()
+    }
+
+    /// The device that only another process can have, if there is one: the session is to end with this error.
+    pub fn exhausted(&self) -> Option<RuntimeError> {
+        let (kind, status) = self.wiring.supervisor.get()?.exhausted()?;
+        Some(RuntimeError::Clip(CaptureError::Device {
+            kind,
+            device: status.device,
+            action: "use it any longer",
+            reason: status.exhausted?,
+            remedy: "start the program anew, which a service does by itself (Restart=on-failure)",
+        }))
     }
 
     /// What every output must say with the bundle in use.
@@ -226,7 +288,7 @@ impl Live {
                 Ok(view) => json!({ "ok": true, "view": view }),
                 Err(error) => json!({ "error": error.to_string() }),
             },
-            Command::Reload => self.reload(),
+            Command::Reload => self.reloads.begin(&self.config, self.wish),
             Command::Stop => {
                 self.stop.store(true, Ordering::Relaxed);
                 json!({ "ok": true, "stopping": true })
@@ -243,17 +305,19 @@ impl Live {
         if muted {
             // No stream is opened between the two: it would have to be wanted.
             let streams = self.sound.streams();
-            self.tell(|| Tell::Wipe(streams));
+            self.tell(|| Tell::Wipe(streams), TELLING);
             if let Some(faces) = &self.wiring.faces {
                 faces.wipe();
             }
             while let Some(mut ended) = self.wiring.utterances.pop() {
                 zeroize::Zeroize::zeroize(&mut ended.heard.samples);
-                self.wiring.losses.add(super::losses::Loss::Muted, 1);
+                self.wiring.losses.add(Loss::Muted, 1);
             }
             if let Some(job) = self.wiring.desk.clear() {
                 self.wiring.give_up(&job, LlmOutcome::Muted);
             }
+            // The scorer and the reader throw away what their networks hold before they take anything else.
+            self.wiring.wipes.fetch_add(1, Ordering::AcqRel);
             self.wiring.board.no_sound();
         }
         let closing_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -263,58 +327,14 @@ impl Live {
 
     /// Tells the listener what must not be lost. Its queue holds eight and it takes fifty a second; one that takes none for
     /// so long has broken down.
-    fn tell(&self, what: impl Fn() -> Tell) {
-        let deadline = Instant::now() + TELLING;
+    fn tell(&self, what: impl Fn() -> Tell, limit: Duration) {
+        let deadline = Instant::now() + limit;
         while self.wiring.tellings.push(what()).is_some() {
             if Instant::now() > deadline {
                 log::error!("the listener does not take what it is told");
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Loads the bundle anew beside the running one and exchanges them between two utterances.
-    fn reload(&self) -> Value {
-        if self.reloading.swap(true, Ordering::AcqRel) {
-            return json!({ "error": "a bundle is being loaded already; wait for its event" });
-        }
-        let (wiring, config, wish) = (Arc::clone(&self.wiring), self.config.clone(), self.wish);
-        let reloading = Arc::clone(&self.reloading);
-        let work = move || {
-            let loaded = choose(config.bundle.as_deref()).and_then(|bundle| {
-                // The bundle before is still held, so this one must fit beside it.
-                let chosen = choose_here(bundle.bundle.manifest(), config.llm_use(), &wish)?;
-                if let Some(warning) = chosen.warning() {
-                    log::warn!("{warning}");
-                }
-                let networks = Networks::open(&bundle.bundle, &config.scorer_settings(chosen.rung))?;
-                networks.check().map(|()| networks)
-            });
-            let told = Arc::clone(&wiring);
-            let done = Box::new(move |outcome: std::result::Result<(), String>| {
-                let refused = outcome.err();
-                if let Some(reason) = &refused {
-                    log::error!("the new bundle is not used: {reason}; the one before stays in use");
-                }
-                let facts = told.facts();
-                told.event(What::Bundle { bundle: facts.mark.clone(), rung: facts.rung, refused });
-                reloading.store(false, Ordering::Release);
-            });
-            match loaded {
-                Ok(networks) => {
-                    let swap = Swap { networks, done };
-                    *wiring.swap.lock().unwrap_or_else(PoisonError::into_inner) = Some(swap);
-                }
-                Err(error) => done(Err(error.to_string())),
-            }
-        };
-        match std::thread::Builder::new().name("reload".into()).spawn(work) {
-            Ok(_) => json!({ "ok": true, "loading": true }),
-            Err(error) => {
-                self.reloading.store(false, Ordering::Release);
-                json!({ "error": format!("cannot start a thread: {error}") })
-            }
         }
     }
 
@@ -349,34 +369,53 @@ impl Live {
         }
     }
 
-    /// Closes the devices, scores what was said, and gives the records that were still on their way to `take`.
-    pub fn stop(&self, mut take: impl FnMut(Output)) {
+    /// Closes the devices, scores what was said, and gives the records that were still on their way to `take`. The language model
+    /// gets ten seconds, or `patience`. A thread that makes no progress is left behind; gives those that were.
+    pub fn stop(&self, patience: Option<Duration>, mut take: impl FnMut(Option<Output>)) -> LeftBehind {
         let mut stages = std::mem::take(&mut *self.stages.lock().unwrap_or_else(PoisonError::into_inner));
         self.wiring.event(What::Stopping);
-        if let Some(supervisor) = self.wiring.supervisor.get() {
-            supervisor.shut();
-        }
-        self.tell(|| Tell::Finish);
-        let deadline = Instant::now() + LAST_WORDS;
-        while stages.iter().any(|s| !s.is_finished()) {
-            if let Some(output) = self.next(Duration::from_millis(50)) {
-                take(output);
-            }
-            let scored = self.wiring.desk.finished() || stages.iter().all(JoinHandle::is_finished);
+        let deadline = Instant::now() + patience.unwrap_or(LAST_WORDS).min(LAST_WORDS);
+        let mut left = LeftBehind::default();
+        self.close_devices(&mut take);
+        self.tell(|| Tell::Finish, LEAVING);
+        while stages.iter().any(|(_, s)| !s.is_finished()) {
+            take(self.next(Duration::from_millis(50)));
+            let scored = self.wiring.desk.finished() || stages.iter().all(|(_, s)| s.is_finished());
             if let (true, Some(faces)) = (scored, &self.wiring.faces) {
                 faces.close();
             }
             self.wiring.desk.look();
-            if Instant::now() > deadline {
-                log::warn!("a stage does not end; leaving without its last scores");
+            let stuck = self.pulses.stuck(LEAVING);
+            let still = stages.iter().any(|(name, s)| !s.is_finished() && stuck.contains(name));
+            if still || Instant::now() > deadline || (self.fault().is_some() && scored) {
                 break;
             }
         }
-        for stage in stages.drain(..).filter(JoinHandle::is_finished) {
-            let _ = stage.join();
+        let stuck = self.pulses.stuck(LEAVING);
+        for (name, stage) in stages.drain(..) {
+            if stage.is_finished() {
+                let _ = stage.join();
+            } else if stuck.contains(&name) {
+                log::warn!("the {name} thread stands still; leaving without its last scores");
+                left.stuck.push(name);
+            } else {
+                left.busy.push(name);
+            }
         }
         while let Some(output) = self.wiring.outputs.pop() {
-            take(output);
+            take(Some(output));
+        }
+        left
+    }
+
+    /// Closes the devices; a driver that hangs is not waited for.
+    fn close_devices(&self, take: &mut impl FnMut(Option<Output>)) {
+        let wiring = Arc::clone(&self.wiring);
+        let work = move || wiring.supervisor.get().map(Supervisor::shut);
+        let Ok(closing) = std::thread::Builder::new().name("closing".into()).spawn(work) else { return };
+        let deadline = Instant::now() + CLOSING;
+        while !closing.is_finished() && Instant::now() < deadline {
+            take(self.next(Duration::from_millis(5)));
         }
     }
 }
@@ -404,6 +443,8 @@ fn supervise(
     let looked = Arc::clone(wiring);
     let told = AtomicBool::new(false);
     Supervisor::start(SupervisorSetup {
+        hung_device: Duration::from_secs_f64(config.engine.hung_device_s),
+        pulses: Some(pulses.clone()),
         microphone: microphone.map(|device| MicrophoneSetup { device, lender, limits: config.microphone.limits() }),
         camera: camera.zip(sink).map(|(device, sink)| CameraSetup { device, sink, limits: config.camera.limits() }),
         on_change: Box::new(on_change),

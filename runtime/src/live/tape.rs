@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use mien_capture::Timestamp;
 use mien_capture::device::RawPicture;
@@ -93,12 +93,19 @@ pub struct Tape {
     folder: PathBuf,
     queue: Queue<TapeItem, ITEMS>,
     ended: OnceLock<String>,
+    /// Since when the disk has been at one step.
+    busy: Mutex<Option<Instant>>,
 }
 
 impl Tape {
     /// A tape whose steps go into `folder`.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), queue: Queue::new(Overflow::Refuse), ended: OnceLock::new() }
+        Self {
+            folder: folder.to_owned(),
+            queue: Queue::new(Overflow::Refuse),
+            ended: OnceLock::new(),
+            busy: Mutex::default(),
+        }
     }
 
     /// Where the steps go.
@@ -116,6 +123,24 @@ impl Tape {
     /// The next step, waiting at most `limit`.
     pub fn next(&self, limit: Duration) -> Option<TapeItem> {
         self.queue.pop_wait(limit)
+    }
+
+    /// The disk begins with a step, or is done with it.
+    pub(crate) fn busy(&self, busy: bool) {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = busy.then(Instant::now);
+    }
+
+    /// Steps that wait, and since when the disk has been at the one that it is at: changes with every step.
+    pub(crate) fn progress(&self) -> (usize, Option<Instant>) {
+        (self.queue.len(), *self.busy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends a recording whose disk has been at one step for longer than `limit`; scoring goes on.
+    pub(crate) fn end_if_still(&self, limit: Duration) {
+        if self.ended().is_none() && self.progress().1.is_some_and(|since| since.elapsed() > limit) {
+            self.end("the disk stands still; see the kernel's log");
+            while self.queue.pop().is_some() {}
+        }
     }
 
     /// Ends the recording; the first reason counts.

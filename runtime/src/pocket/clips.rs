@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use mien_models::WorkFolder;
 use serde::Deserialize;
-use tempfile::TempDir;
 
 use super::files::{CLIPS, unpack};
 use crate::{Result, RuntimeError};
@@ -29,9 +29,10 @@ struct List {
     clip: Vec<HeldOutClip>,
 }
 
-/// The clips in a temporary folder, which is removed when this is dropped.
+/// The clips in a temporary folder, which is removed when this is dropped, or, where the program is killed, when the clips
+/// are unpacked next.
 pub struct HeldOutClips {
-    folder: TempDir,
+    folder: WorkFolder,
     clips: Vec<HeldOutClip>,
 }
 
@@ -42,10 +43,9 @@ impl HeldOutClips {
     /// [`RuntimeError::Write`] where there is no room for them; [`RuntimeError::Unscorable`] for a list that is none.
     pub fn unpack() -> Result<Self> {
         let clips = listed()?;
-        let folder = tempfile::Builder::new()
-            .prefix("mien-clips-")
-            .tempdir()
-            .map_err(|source| RuntimeError::Write { path: std::env::temp_dir(), source })?;
+        let place = std::env::temp_dir();
+        let folder =
+            WorkFolder::private(&place, "mien-clips-").map_err(|source| RuntimeError::Write { path: place, source })?;
         unpack(CLIPS, folder.path())?;
         Ok(Self { folder, clips })
     }

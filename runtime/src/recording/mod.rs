@@ -10,6 +10,7 @@
 //! | `pictures.bin` | the pictures that were looked at, as the camera gave them; steps say where each one lies |
 //! | `records.jsonl` | the records that went out, without wall-clock latencies |
 
+mod buffered;
 pub mod format;
 pub mod reader;
 pub mod replay;

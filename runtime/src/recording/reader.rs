@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use hound::WavReader;
-use mien_capture::Timestamp;
 use mien_capture::device::RawPicture;
+use mien_capture::{Timestamp, regular};
 
 use super::format::{HEADER, Header, PICTURES, RECORDS, SOUND, STEPS, Step, VERSION, failed};
 use super::writer::SPEC;
@@ -18,6 +18,8 @@ use crate::{Result, RuntimeError};
 
 /// A line is a few hundred bytes, that of an utterance with all its pictures some thousand.
 const LONGEST_LINE: u64 = 1 << 20;
+/// Largest file of a recording. It is read in pieces; a day of pictures takes half of this.
+const LARGEST_FILE: u64 = 4 << 40;
 /// Samples in a step at most: a minute.
 const MOST_SAMPLES: u32 = 60 * 16_000;
 /// Bytes of a picture at most: 8192 x 8192 of brightness.
@@ -52,20 +54,19 @@ impl Recording {
     /// [`RuntimeError::Recording`] naming the file, what was expected and what was found.
     pub fn open(folder: &Path) -> Result<Self> {
         let refuse = failed(folder, HEADER, "cannot be read");
-        let mut text = String::new();
-        let file = File::open(folder.join(HEADER)).map_err(|e| refuse(&e))?;
-        file.take(LONGEST_LINE).read_to_string(&mut text).map_err(|e| refuse(&e))?;
-        let header: Header = serde_json::from_str(&text).map_err(|e| refuse(&e))?;
+        let text = regular::read(&folder.join(HEADER), LONGEST_LINE).map_err(|e| refuse(&e))?;
+        let header: Header = serde_json::from_slice(&text).map_err(|e| refuse(&e))?;
         if header.version != VERSION {
             let reason = format!("version {}, expected {VERSION}; replay it with mien {}", header.version, header.mien);
             return Err(RuntimeError::Recording { path: folder.join(HEADER), reason });
         }
-        let sound = WavReader::open(folder.join(SOUND)).map_err(|e| failed(folder, SOUND, "cannot be read")(&e))?;
+        let sound = WavReader::new(BufReader::new(open(folder, SOUND)?))
+            .map_err(|e| failed(folder, SOUND, "cannot be read")(&e))?;
         if sound.spec() != SPEC {
             let reason = format!("{:?}, expected {SPEC:?}; the recording was changed", sound.spec());
             return Err(RuntimeError::Recording { path: folder.join(SOUND), reason });
         }
-        let pictures = File::open(folder.join(PICTURES)).map_err(|e| failed(folder, PICTURES, "cannot be read")(&e))?;
+        let pictures = open(folder, PICTURES)?;
         let steps = Steps::open(folder)?;
         Ok(Self { folder: folder.to_owned(), header, steps, sound, pictures, torn: false })
     }
@@ -120,8 +121,21 @@ impl Recording {
     /// As for [`Recording::open`].
     pub fn records(&self) -> Result<impl Iterator<Item = Result<String>> + use<>> {
         let refuse = failed(&self.folder, RECORDS, "cannot be read");
-        let file = File::open(self.folder.join(RECORDS)).map_err(|e| refuse(&e))?;
-        Ok(BufReader::new(file).lines().map(move |line| line.map_err(|e| refuse(&e))))
+        let mut file = BufReader::new(open(&self.folder, RECORDS)?);
+        let line = move || -> io::Result<Option<String>> {
+            let mut bytes = Vec::new();
+            (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut bytes)?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            if bytes.last() != Some(&b'\n') && bytes.len() as u64 >= LONGEST_LINE {
+                return Err(io::Error::other(format!("a line is longer than {LONGEST_LINE} bytes, expected a record")));
+            }
+            let end = bytes.strip_suffix(b"\n").map_or(bytes.len(), <[u8]>::len);
+            bytes.truncate(end);
+            String::from_utf8(bytes).map(Some).map_err(io::Error::other)
+        };
+        Ok(std::iter::repeat_with(line).map_while(io::Result::transpose).map(move |line| line.map_err(|e| refuse(&e))))
     }
 
     /// The next step.
@@ -186,6 +200,12 @@ impl Recording {
     }
 }
 
+/// Opens the file `name` of a recording.
+fn open(folder: &Path, name: &'static str) -> Result<File> {
+    let opened = regular::open(&folder.join(name), LARGEST_FILE);
+    opened.map(|(file, _)| file).map_err(|e| failed(folder, name, "cannot be read")(&e))
+}
+
 /// The lines of the steps.
 struct Steps {
     path: PathBuf,
@@ -196,7 +216,7 @@ struct Steps {
 
 impl Steps {
     fn open(folder: &Path) -> Result<Self> {
-        let file = File::open(folder.join(STEPS)).map_err(|e| failed(folder, STEPS, "cannot be read")(&e))?;
+        let file = open(folder, STEPS)?;
         Ok(Self { path: folder.join(STEPS), file: BufReader::new(file), line: 0, torn: false })
     }
 

@@ -1,8 +1,9 @@
 //! A session's steps on their way to the disk.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +14,19 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use serde::Serialize;
 use zeroize::Zeroize;
 
+use super::buffered::Buffered;
 use super::format::{HEADER, Header, PICTURES, RECORDS, SOUND, STEPS, Step, VERSION, failed};
+use crate::live::failpoint;
 use crate::live::hearing::HearingStep;
+use crate::live::stage::message;
 use crate::live::tape::{Opening, Tape, TapeItem};
 use crate::record::Record;
 use crate::{Result, RuntimeError};
 
 /// What a crash may cost.
 const FLUSH: Duration = Duration::from_secs(1);
+/// A step that takes so long while the session ends is not waited for.
+const STILL: Duration = Duration::from_millis(500);
 /// Samples of one line at most: one second.
 const LINE_SAMPLES: u32 = 16_000;
 /// Samples that a WAV file can hold, with room for its header: 18 hours.
@@ -32,6 +38,7 @@ pub(super) const SPEC: WavSpec =
 
 /// Writes a tape into its folder on a thread of its own.
 pub struct TapeWriter {
+    tape: Arc<Tape>,
     finishing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,49 +52,65 @@ impl TapeWriter {
         let mut files = Files::create(tape.folder())?;
         let finishing = Arc::new(AtomicBool::new(false));
         let last = Arc::clone(&finishing);
+        let shared = Arc::clone(&tape);
         let work = move || {
-            if let Err(error) = files.write_all(&tape, &last).and_then(|()| files.flush()) {
-                let reason = match error {
-                    RuntimeError::Recording { path, reason } => format!("{}: {reason}", path.display()),
-                    other => other.to_string(),
-                };
-                tape.end(&reason);
-                // Whatever can still be saved.
-                let _ = files.flush();
-            }
+            let written = catch_unwind(AssertUnwindSafe(|| files.write_all(&tape, &last)));
+            let reason = match written {
+                Ok(Ok(())) => return,
+                Ok(Err(RuntimeError::Recording { path, reason })) => format!("{}: {reason}", path.display()),
+                Ok(Err(other)) => other.to_string(),
+                Err(panic) => format!("writing it broke down: {}", message(&*panic)),
+            };
+            tape.end(&reason);
+            // Whatever can still be saved.
+            tape.busy(true);
+            let _ = files.flush();
+            tape.busy(false);
         };
         let thread = std::thread::Builder::new()
             .name("recording".into())
             .spawn(work)
             .map_err(|source| RuntimeError::Thread { name: "recording", source })?;
-        Ok(Self { finishing, thread: Some(thread) })
+        Ok(Self { tape: shared, finishing, thread: Some(thread) })
     }
 
-    /// Writes what waits, and ends.
-    pub fn finish(mut self) {
-        self.end();
+    /// Writes what waits, and ends; `beat` is called all the while. Gives whether everything was written: a disk that stands
+    /// still is not waited for.
+    pub fn finish(mut self, beat: impl Fn()) -> bool {
+        self.end(&beat)
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, beat: &dyn Fn()) -> bool {
         self.finishing.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return true };
+        let mut last = (self.tape.progress(), Instant::now());
+        while !thread.is_finished() {
+            let now = self.tape.progress();
+            if now != last.0 {
+                last = (now, Instant::now());
+            } else if last.1.elapsed() > STILL {
+                return false;
+            }
+            beat();
+            std::thread::sleep(Duration::from_millis(5));
         }
+        let _ = thread.join();
+        true
     }
 }
 
 impl Drop for TapeWriter {
     fn drop(&mut self) {
-        self.end();
+        self.end(&|| {});
     }
 }
 
 struct Files {
     folder: std::path::PathBuf,
-    steps: BufWriter<File>,
-    sound: WavWriter<BufWriter<File>>,
-    pictures: BufWriter<File>,
-    records: BufWriter<File>,
+    steps: Buffered,
+    sound: WavWriter<Buffered>,
+    pictures: Buffered,
+    records: Buffered,
     /// Samples written, and how many of them no step tells of yet.
     samples: u64,
     untold: u32,
@@ -113,13 +136,13 @@ impl Files {
                 .map_err(|e| refuse(format!("cannot make the folder: {e}")))?,
             Err(e) => return Err(refuse(format!("cannot be used as a folder: {e}"))),
         }
-        let wav = WavWriter::new(BufWriter::new(create(folder, SOUND)?), SPEC);
+        let wav = WavWriter::new(Buffered::new(create(folder, SOUND)?), SPEC);
         Ok(Self {
             folder: folder.to_owned(),
-            steps: BufWriter::new(create(folder, STEPS)?),
+            steps: Buffered::new(create(folder, STEPS)?),
             sound: wav.map_err(|e| failed(folder, SOUND, "cannot write")(&e))?,
-            pictures: BufWriter::new(create(folder, PICTURES)?),
-            records: BufWriter::new(create(folder, RECORDS)?),
+            pictures: Buffered::new(create(folder, PICTURES)?),
+            records: Buffered::new(create(folder, RECORDS)?),
             samples: 0,
             untold: 0,
             offset: 0,
@@ -133,18 +156,33 @@ impl Files {
             // Read before the queue: what was put before the end was asked for is still there.
             let last = finishing.load(Ordering::Acquire) || tape.ended().is_some();
             match tape.next(Duration::from_millis(100)) {
-                Some(item) => self.write(item)?,
-                None if last => return Ok(()),
+                Some(item) => {
+                    failpoint::here("recording");
+                    tape.busy(true);
+                    self.write(item)?;
+                }
+                None if last => {
+                    tape.busy(true);
+                    let flushed = self.flush();
+                    tape.busy(false);
+                    return flushed;
+                }
                 None => {}
             }
             if flushed.elapsed() > FLUSH {
+                tape.busy(true);
                 self.flush()?;
                 flushed = Instant::now();
             }
+            tape.busy(false);
         }
     }
 
     fn write(&mut self, item: TapeItem) -> Result<()> {
+        if matches!(item, TapeItem::Hearing(HearingStep::Forget) | TapeItem::ForgetFaces) {
+            // What came before is on its way to the disk, and not in memory.
+            self.flush()?;
+        }
         let step = match item {
             TapeItem::Opening(opening) => return self.header(&opening),
             TapeItem::Hearing(HearingStep::Sound(samples)) => return self.sound(samples),

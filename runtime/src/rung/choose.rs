@@ -7,7 +7,7 @@ use super::{Rung, RungSetting};
 use crate::{Result, RuntimeError};
 
 /// What raises a limit that somebody set.
-const LIMIT: &str = "a container's or unit's limit (--memory, MemoryMax=)";
+const LIMIT: &str = "a limit that somebody set (a container's --memory, a unit's MemoryMax=, a shell's ulimit)";
 
 /// How much a part of the method is wanted; the words are the option or setting that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,8 +99,8 @@ impl Networks {
         }
         let start = Instant::now();
         let fusion = bundle
-            .path(Role::Fusion)
-            .and_then(|path| Fusion::load(&path, &facts.manifest.fusion))
+            .graph(Role::Fusion)
+            .and_then(|graph| Fusion::load(graph, &facts.manifest.fusion))
             .map_err(RuntimeError::Bundle)?;
         timed("fusion", start);
         let fuser = Fuser { fusion };
@@ -125,6 +125,11 @@ impl Fuser {
     /// The same network for another thread; weights are shared.
     pub(crate) fn fork(&self) -> Result<Self> {
         Ok(Self { fusion: self.fusion.fork().map_err(RuntimeError::stage("fusion"))? })
+    }
+
+    /// Throws away everything that utterances left in the working memory.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.fusion.renew().map_err(RuntimeError::stage("fusion"))
     }
 
     /// Fuses what was heard, read and seen; `faces` [rows, width].

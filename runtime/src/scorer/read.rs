@@ -55,7 +55,7 @@ impl Reader {
         };
         let n_ctx = settings.llm_context.min(llm.context_length);
         let open = || {
-            let path = bundle.path(Role::Llm)?;
+            let file = bundle.file(Role::Llm)?;
             let llama_settings = LlamaSettings {
                 n_threads: settings.llm_threads,
                 n_ctx,
@@ -64,13 +64,13 @@ impl Reader {
                 ..Default::default()
             };
             let requirement = LlamaRequirement { embedding_length: manifest.fusion.text, ..llm.requirement() };
-            let llama = Llama::load(&path, &requirement, &llama_settings)?;
+            let llama = Llama::load(file, &requirement, &llama_settings)?;
             let layers = llama.layers();
             Ok(Self {
                 text_layers: LayerSet::of(manifest.method.text_layers.iter().copied(), layers)?,
                 simulated_layers: LayerSet::of(manifest.method.simulated_layers.iter().copied(), layers)?,
                 llama,
-                projector: Projector::load(&bundle.path(Role::Projector)?, &manifest.projector)?,
+                projector: Projector::load(bundle.graph(Role::Projector)?, &manifest.projector)?,
                 manifest: manifest.clone(),
             })
         };
@@ -90,6 +90,12 @@ impl Reader {
     /// Ends a simulation under way from another thread.
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
         self.llama.cancel_handle()
+    }
+
+    /// Throws away everything that utterances left in the working memory.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.llama.forget();
+        self.projector.renew().map_err(RuntimeError::stage("projector"))
     }
 
     /// A context that holds short utterances only would fail on the first long one, perhaps months later.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
 use mien_capture::{Frames, RgbFrame};
-use mien_models::ModelError;
 use mien_models::bundle::{Bundle, FaceSection, Role};
 use mien_models::engine::on_one_thread;
 use mien_models::face::{CropSettings, FaceBox, FaceFinder, FaceTracker, crop_face};
@@ -19,6 +18,9 @@ use crate::{Result, RuntimeError};
 const AHEAD: usize = 2;
 /// Most faces of a clip that become rows at once: each needs memory of its own.
 const AT_ONCE: usize = 4;
+
+/// Largest face detector that is read; the published one has a megabyte.
+const DETECTOR_BYTES_LIMIT: u64 = 64 << 20;
 
 /// What an eye is made of. A detector belongs to the thread that makes it, so an eye is put together there.
 pub(crate) struct Optics {
@@ -33,9 +35,8 @@ impl Optics {
     pub(super) fn open(bundle: &Bundle, threads: usize) -> Result<Self> {
         let manifest = bundle.manifest();
         let open = || {
-            let detector = bundle.path(Role::FaceDetector)?;
-            let detector = std::fs::read(&detector).map_err(|e| ModelError::io(detector, "read", e))?;
-            let manet = Manet::load(&bundle.path(Role::Manet)?, &manifest.manet)?;
+            let detector = bundle.file(Role::FaceDetector)?.read(DETECTOR_BYTES_LIMIT)?;
+            let manet = Manet::load(bundle.graph(Role::Manet)?, &manifest.manet)?;
             Ok(Self { detector, face: manifest.face, manet, threads })
         };
         open().map_err(RuntimeError::Bundle)
@@ -72,6 +73,13 @@ impl Eye {
     /// Forgets the face that was followed.
     pub(crate) fn forget(&mut self) {
         self.tracker.reset();
+    }
+
+    /// Throws away everything that pictures left in the working memory, and the face that was followed.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.tracker.renew();
+        self.others.clear();
+        self.manet.renew().map_err(RuntimeError::stage("MA-Net"))
     }
 
     /// Numbers in a row.

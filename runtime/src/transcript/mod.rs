@@ -1,19 +1,20 @@
 //! Transcripts that the host gives: plain text for a whole clip, or subtitles with times.
 
+mod encoding;
+mod markup;
+mod rolling;
 mod subtitles;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use mien_capture::Span;
+use mien_capture::{Span, regular};
 
 use crate::steering::is_steering;
 use crate::{Result, RuntimeError};
 
 use subtitles::Format;
 
-/// Largest transcript file that is read.
+/// Largest transcript file that is read: a day of subtitles takes two million bytes.
 const BYTES_LIMIT: u64 = 8 << 20;
 
 /// What was said, as the host knows it.
@@ -51,39 +52,42 @@ impl Transcript {
         Ok(Self::Whole(clean(text, origin)?))
     }
 
-    /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending.
+    /// Reads `.srt`, `.vtt` or `.txt`, told apart by the file's ending; with what a reader of the scores should know: how the
+    /// file is encoded where that is not UTF-8, which cues were left out, that captions roll.
     ///
     /// # Errors
-    /// [`RuntimeError::Transcript`] for another ending, a missing or oversized file, a folder, pipe or device, bytes that
-    /// are not UTF-8, control characters, marks that turn the direction of text, or a subtitle without valid times.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// [`RuntimeError::Transcript`] for another ending, a missing or oversized file, a folder, pipe or device, bytes that are
+    /// no text, control characters, marks that turn the direction of text, or a file without any usable cue.
+    pub fn read(path: &Path) -> Result<(Self, Vec<String>)> {
         let origin = path.display().to_string();
         let fail = |reason: String| RuntimeError::Transcript { origin: origin.clone(), reason };
-        let unread = |e: std::io::Error| fail(format!("cannot read: {e}; check the path"));
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let format = match ending.as_deref() {
             Some("txt") => None,
             Some("srt") => Some(Format::SubRip),
             Some("vtt") => Some(Format::WebVtt),
+            Some("ass" | "ssa" | "smi" | "sami" | "sub" | "lrc" | "mpl" | "stl" | "jss" | "pjs" | "rt" | "psb") => {
+                let srt = path.with_extension("srt");
+                return Err(fail(format!(
+                    "subtitles of this kind are not read, expected .srt, .vtt or .txt; convert them: ffmpeg -i {origin:?} {:?}",
+                    srt.display().to_string()
+                )));
+            }
             _ => return Err(fail("the name must end in .srt, .vtt or .txt".into())),
         };
-        // To open a pipe would wait for somebody to write into it.
-        if !std::fs::metadata(path).map_err(unread)?.is_file() {
-            return Err(fail("not an ordinary file; give a file with the text".into()));
-        }
-        // The bytes that come are counted, because some files tell no length.
-        let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(BYTES_LIMIT + 1).read_to_end(&mut bytes)).map_err(unread)?;
-        if bytes.len() as u64 > BYTES_LIMIT {
-            return Err(fail(format!("more than {BYTES_LIMIT} bytes; is this a transcript?")));
-        }
-        let text = String::from_utf8(bytes)
-            .map_err(|e| fail(format!("byte {} is not UTF-8; save the file as UTF-8", e.utf8_error().valid_up_to())))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
-        match format {
-            None => Ok(Self::Whole(clean(&text, &origin)?)),
-            Some(format) => Ok(Self::Timed(subtitles::parse(&text, format, &origin)?)),
-        }
+        let bytes = regular::read(path, BYTES_LIMIT)
+            .map_err(|e| fail(format!("cannot read: {e}; give a file with the text")))?;
+        let encoding::Decoded { text, note } = encoding::decode(&bytes).map_err(fail)?;
+        let mut notes: Vec<String> = note.map(|note| format!("{origin}: {note}")).into_iter().collect();
+        let transcript = match format {
+            None => Self::Whole(clean(&text, &origin)?),
+            Some(format) => {
+                let (cues, told) = subtitles::parse(&text, format, &origin)?;
+                notes.extend(told);
+                Self::Timed(cues)
+            }
+        };
+        Ok((transcript, notes))
     }
 
     /// The text of each utterance; `None` where nothing was said according to the subtitles.
@@ -149,7 +153,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        Transcript::read(&path)
+        let (transcript, notes) = Transcript::read(&path)?;
+        assert_eq!(notes, Vec::<String>::new());
+        Ok(transcript)
     }
 
     #[test]
@@ -185,10 +191,47 @@ mod tests {
         assert!(message("a.srt", b"1\n00:00:05,000 --> 00:00:04,000\nx\n").contains("line 2"));
         assert!(message("a.srt", b"1\n00:99:05,000 --> 00:00:04,000\nx\n").contains("line 2"));
         assert!(message("a.srt", b"no times at all").contains("no subtitle"));
+        assert!(message("a.srt", b"").contains("00:00:01,000 --> 00:00:02,500"));
         assert!(message("a.txt", b"bell \x07").contains("U+0007"));
-        assert!(message("a.txt", b"\xff\xfe").contains("UTF-8"));
+        assert!(message("a.txt", b"\x81\xff").contains("UTF-8"));
         assert!(message("a.doc", b"x").contains(".srt"));
+        assert!(message("a.ass", b"x").contains("ffmpeg -i"));
         assert!(Transcript::read(Path::new("/nonexistent.txt")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn what_a_file_is_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.srt");
+        std::fs::write(&path, b"1\n00:00:00,000 --> 00:00:00,000\nx\n\n2\n00:00:01,000 --> 00:00:02,000\ncaf\xe9\n")
+            .unwrap();
+        let (transcript, notes) = Transcript::read(&path).unwrap();
+        assert_eq!(transcript, Transcript::Timed(vec![Cue { span: span(1.0, 2.0), text: "café".into() }]));
+        assert!(notes[0].contains("Windows-1252") && notes[1].contains("1 of 2 cues"), "{notes:?}");
+        assert!(notes.iter().all(|note| note.contains("a.srt")));
+    }
+
+    /// The file of a service that captions while somebody speaks, against the same words as plain cues.
+    #[test]
+    fn rolling_captions_are_the_plain_ones() {
+        let rolling = "WEBVTT\nKind: captions\nLanguage: en\n\n\
+            00:00:00.000 --> 00:00:01.990 align:start position:0%\n \nthe<00:00:00.200><c> sun</c><00:00:00.400><c> is</c><00:00:00.500><c> up</c>\n\n\
+            00:00:01.990 --> 00:00:02.000 align:start position:0%\nthe sun is up\n \n\n\
+            00:00:02.000 --> 00:00:04.090 align:start position:0%\nthe sun is up\nand<00:00:02.200><c> I</c><00:00:02.400><c> am</c><00:00:02.700><c> glad</c>\n\n\
+            00:00:04.090 --> 00:00:04.100 align:start position:0%\nand I am glad\n \n\n";
+        let plain = "WEBVTT\n\n00:00.000 --> 00:02.000\nthe sun is up\n\n00:02.000 --> 00:04.100\nand I am glad\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vtt");
+        std::fs::write(&path, rolling).unwrap();
+        let (found, notes) = Transcript::read(&path).unwrap();
+        assert_eq!(found, read("plain.vtt", plain.as_bytes()).unwrap());
+        assert!(notes[0].contains("taken once"), "{notes:?}");
+        // The same file as converters write it.
+        let srt = "1\n00:00:00,000 --> 00:00:01,990\nthe sun is up\n\n2\n00:00:01,990 --> 00:00:02,000\nthe sun is up\n \n\n\
+            3\n00:00:02,000 --> 00:00:04,090\nthe sun is up\nand I am glad\n\n4\n00:00:04,090 --> 00:00:04,100\nand I am glad\n \n\n";
+        let path = folder.path().join("a.srt");
+        std::fs::write(&path, srt).unwrap();
+        assert_eq!(Transcript::read(&path).unwrap().0, found);
     }
 
     #[test]
@@ -196,8 +239,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = |path: &Path| Transcript::read(path).unwrap_err().to_string();
         let path = folder.path().join("long.txt");
-        File::create(&path).unwrap().set_len(BYTES_LIMIT + 1).unwrap();
-        assert!(message(&path).contains("more than"));
+        std::fs::File::create(&path).unwrap().set_len(BYTES_LIMIT + 1).unwrap();
+        assert!(message(&path).contains("at most"));
         let path = folder.path().join("folder.srt");
         std::fs::create_dir(&path).unwrap();
         assert!(message(&path).contains("ordinary file"));

@@ -10,14 +10,20 @@ use tempfile::TempDir;
 pub(crate) struct PulseServer {
     folder: TempDir,
     server: Child,
+    sink: String,
 }
 
 impl PulseServer {
     /// Starts a server and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("rate=16000 channels=1")
+    }
+
+    /// The same, with a null sink of this format.
+    pub(crate) fn start_with(sink: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = launch(folder.path());
-        let started = Self { folder, server };
+        let server = launch(folder.path(), sink);
+        let started = Self { folder, server, sink: sink.into() };
         started.wait();
         started
     }
@@ -41,7 +47,7 @@ impl PulseServer {
     /// Starts the server again after [`Self::kill`].
     pub(crate) fn restart(&mut self) {
         let _ = std::fs::remove_dir_all(self.folder.path().join("run/pulse"));
-        self.server = launch(self.folder.path());
+        self.server = launch(self.folder.path(), &self.sink);
         self.wait();
     }
 
@@ -73,14 +79,15 @@ fn env(folder: &Path) -> Vec<(String, String)> {
     ]
 }
 
-fn launch(folder: &Path) -> Child {
+fn launch(folder: &Path, sink: &str) -> Child {
     for name in ["home", "run"] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
     }
     let script = folder.join("server.pa");
+    let feed = format!("load-module module-null-sink sink_name=feed {sink}");
     let lines = [
         "load-module module-native-protocol-unix auth-anonymous=1",
-        "load-module module-null-sink sink_name=feed rate=16000 channels=1",
+        &feed,
         "load-module module-remap-source source_name=testmic master=feed.monitor",
         "set-default-sink feed",
         "set-default-source testmic",

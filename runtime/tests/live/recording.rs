@@ -54,7 +54,38 @@ fn a_replay_gives_the_sessions_records_bit_for_bit() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
         assert_eq!(mode & 0o077, 0, "{file} is for its owner alone");
     }
+    odd_files(folder.path());
     damaged(folder.path(), live.len());
+}
+
+/// What is no ordinary file in the place of each file: an error at once.
+fn odd_files(folder: &Path) {
+    let kept = folder.join("kept");
+    for name in ["recording.json", "steps.jsonl", "sound.wav", "pictures.bin", "records.jsonl"] {
+        let file = folder.join("recording").join(name);
+        std::fs::rename(&file, &kept).unwrap();
+        let odd: [fn(&Path); 2] = [
+            |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+            |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        ];
+        for make in odd {
+            make(&file);
+            let told = mien(&["replay", "--json"]);
+            let output = std::process::Command::new("timeout")
+                .arg("60")
+                .arg(told.get_program())
+                .args(told.get_args())
+                .arg(folder.join("recording"))
+                .envs(told.get_envs().filter_map(|(key, value)| Some((key, value?))))
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(3), "{name}: {told}");
+            assert!(told.contains(name) && told.contains("ordinary file"), "{name}: {told}");
+            std::fs::remove_file(&file).unwrap();
+        }
+        std::fs::rename(&kept, &file).unwrap();
+    }
 }
 
 /// One byte of the sound, and a torn end.

@@ -33,7 +33,7 @@ impl Bundle {
         };
         let text = self.good.lines().map(line).collect::<Vec<_>>().join("\n");
         assert_eq!(text.matches(&HUGE.to_string()).count(), keys.len(), "{text}");
-        std::fs::write(self.path.join("manifest.toml"), text).unwrap();
+        std::fs::write(self.path.join("manifest.toml"), mien_models::bundle::seal(&text)).unwrap();
     }
 }
 

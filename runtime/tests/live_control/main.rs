@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mien_capture::SessionClock;
-use mien_runtime::live::command::Handler;
+use mien_runtime::live::command::{Command, Handler};
 use mien_runtime::live::control::ControlSocket;
 use mien_runtime::live::notify::Notifier;
 use mien_runtime::live::pulse::Pulses;
@@ -63,6 +63,29 @@ fn signals_become_commands_and_a_second_end_exits_at_once() {
         child.signal(end);
         assert_eq!(child.exit_code(), Some(code), "after two of {end}");
     }
+}
+
+#[test]
+fn a_command_that_breaks_costs_no_further_signal() {
+    if in_child() {
+        let told = telling();
+        let handler: Handler = Arc::new(move |command| match command {
+            Command::Reload => panic!("a handler's own fault"),
+            _ => told(command),
+        });
+        let _watch = SignalWatch::start(handler).unwrap();
+        tell("ready");
+        return heard("never");
+    }
+    let mut child = Child::start("a_command_that_breaks_costs_no_further_signal", &[]);
+    child.expect("ready");
+    child.signal("HUP");
+    child.signal("USR1");
+    child.expect_in("ToggleMute", LIMIT);
+    child.signal("TERM");
+    child.expect_in("Stop", LIMIT);
+    child.signal("TERM");
+    assert_eq!(child.exit_code(), Some(143));
 }
 
 #[test]

@@ -100,7 +100,8 @@ fn intervals_are_shown_where_the_bundle_has_them() {
     assert!(!mien(&["demo", "--bundle", bundle]).stdout.contains('±'));
     let manifest = path.join("manifest.toml");
     let good = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, format!("{good}\n[interval90]\n\"audio+simulated+face\" = 0.75\n")).unwrap();
+    let text = format!("{good}\n[interval90]\n\"audio+simulated+face\" = 0.75\n");
+    std::fs::write(&manifest, mien_models::bundle::seal(&text)).unwrap();
     let shown = mien(&["demo", "--bundle", bundle]).stdout;
     assert_eq!(shown.matches(" ± 0.75").count(), 3, "one mode of three has one: {shown}");
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mien_models::bundle::seal;
 use serde_json::{Value, json};
 
 use crate::material::{Material, Run, SPEECH, mien, portrait};
@@ -36,7 +37,7 @@ impl Hungry {
         };
         let text = self.good.lines().map(line).collect::<Vec<_>>().join("\n");
         assert_eq!(text.matches(&HUGE.to_string()).count(), keys.len(), "{text}");
-        std::fs::write(self.path().join("manifest.toml"), text).unwrap();
+        std::fs::write(self.path().join("manifest.toml"), seal(&text)).unwrap();
         self
     }
 
@@ -119,7 +120,7 @@ fn voice_alone_scores_as_the_whole_bundle_scores_a_clip_without_pictures() {
     let bundle = Hungry::new();
     // The interval is that of the mode, as for any other.
     let manifest = format!("{}\n[interval90]\naudio = 0.25\n\"audio+face\" = 0.5\n", bundle.good);
-    std::fs::write(bundle.path().join("manifest.toml"), manifest).unwrap();
+    std::fs::write(bundle.path().join("manifest.toml"), seal(&manifest)).unwrap();
     let folder = bundle.material.path("frames");
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(portrait(), folder.join("frame.png")).unwrap();
@@ -182,7 +183,7 @@ fn an_old_manifest_without_the_need_of_voice_alone_is_used_as_before() {
     let bundle = Hungry::new();
     let old: Vec<&str> = bundle.good.lines().filter(|line| !line.starts_with("audio_only = ")).collect();
     assert_eq!(old.len() + 1, bundle.good.lines().count());
-    std::fs::write(bundle.path().join("manifest.toml"), old.join("\n")).unwrap();
+    std::fs::write(bundle.path().join("manifest.toml"), seal(&old.join("\n"))).unwrap();
     for rung in ["auto", "audio-only"] {
         let record = &bundle.run(&["score", SPEECH, "--json", "--rung", rung]).records()[0];
         assert_eq!(record["rung"], if rung == "auto" { "full" } else { rung });

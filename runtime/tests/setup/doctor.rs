@@ -170,7 +170,7 @@ fn memory_is_held_against_the_manifest() {
             let line = good.lines().find(|l| l.starts_with(&format!("{key} = "))).expect("the key is in the manifest");
             text = text.replace(line, &format!("{key} = {}", 1u64 << 50));
         }
-        std::fs::write(&manifest, text).unwrap();
+        std::fs::write(&manifest, mien_models::bundle::seal(&text)).unwrap();
         room.doctor(config, &["--bundle", bundle.to_str().unwrap()])
     };
     let with = |keys: &[&str]| with_config(&config, keys);

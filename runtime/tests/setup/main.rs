@@ -5,6 +5,7 @@
 mod doctor;
 #[path = "../dry/mod.rs"]
 mod dry;
+mod odd_files;
 #[path = "../live/pulse.rs"]
 mod pulse;
 mod room;

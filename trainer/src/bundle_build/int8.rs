@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mien_models::WorkFolder;
 use mien_models::bundle::{Bundle, BundleWriter, Manifest, Origin};
 use mien_quantize::{Gate, KeptFloat, LayerNoise, Measured, Pair, manet, suspects, wavlm};
 use mien_runtime::rung::Rung;
@@ -199,13 +200,11 @@ fn pairs(float: &[Scored], byte: &[Scored]) -> Result<Vec<Pair>> {
     Ok(float.iter().zip(byte).map(pair).collect())
 }
 
-/// A folder beside `out`, on the disk that has room for a bundle; removed when dropped.
-fn scratch(out: &Path) -> Result<tempfile::TempDir> {
+/// A folder beside `out`, on the disk that has room for a bundle; removed when dropped, or by the next calibration.
+fn scratch(out: &Path) -> Result<WorkFolder> {
     let out = std::path::absolute(out).map_err(|e| TrainerError::io(out, "find", e))?;
     let parent = out.parent().unwrap_or(&out);
     let name = out.file_name().unwrap_or_default().to_string_lossy();
-    tempfile::Builder::new()
-        .prefix(&format!(".{name}.calibrating-"))
-        .tempdir_in(parent)
+    WorkFolder::private(parent, &format!(".{name}.calibrating-"))
         .map_err(|e| TrainerError::io(parent, "create a folder in", e))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mien_models::ModelError;
 use mien_models::bundle::{BundleWriter, LlmSection, Origin, Role};
-use mien_models::llama::{GgufHeader, LlamaRequirement, LlamaShape, MetaValue};
+use mien_models::llama::{GgufModel, LlamaRequirement, LlamaShape, MetaValue};
 use mien_models::projector::ProjectorConfig;
 
 use super::placement::{Placement, put};
@@ -31,16 +31,19 @@ pub struct Llm {
     pub vicuna_7b: bool,
     /// What a user should know, each a sentence.
     pub warnings: Vec<String>,
+    /// Its files: one, or the parts that it was split into.
+    model: GgufModel,
 }
 
 impl Llm {
-    /// Reads the header and looks at every number that is no quantised one.
+    /// Reads the header and looks at every number that is no quantised one. A model in several parts is read by its first.
     ///
     /// # Errors
     /// Model for a file that is no whole GGUF, that is no plain llama, whose hidden states are not as wide as the
     /// projector's rows (`projector_file` is for messages), or, at 4096, that is not built like Vicuna-7B v1.5.
     pub fn read(path: &Path, projector: &ProjectorConfig, projector_file: &Path) -> Result<Self> {
-        let header = GgufHeader::read(path)?;
+        let model = GgufModel::read(path)?;
+        let header = model.header();
         let width = projector.llm_width;
         if let Some(MetaValue::U32(found)) = header.get("llama.embedding_length")
             && *found as usize != width
@@ -56,12 +59,12 @@ impl Llm {
         let vicuna_7b = width == LlamaRequirement::vicuna_7b().embedding_length;
         let requirement = if vicuna_7b { LlamaRequirement::vicuna_7b() } else { LlamaRequirement::width(width) };
         let checked = header.check(&requirement)?;
-        header.check_weights()?;
+        model.check_weights()?;
         let name = match header.get("general.name") {
             Some(MetaValue::String(name)) => Some(name.chars().take(80).collect()),
             _ => None,
         };
-        let bytes = fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?.len();
+        let bytes = model.bytes();
         let tensors = header.tensors().len();
         Ok(Self {
             path: path.into(),
@@ -71,6 +74,7 @@ impl Llm {
             name,
             vicuna_7b,
             warnings: checked.warnings,
+            model,
         })
     }
 
@@ -95,6 +99,20 @@ impl Llm {
     /// # Errors
     /// Io; Model.
     pub fn place(&self, placement: Placement, writer: &mut BundleWriter, origin: Origin<'_>) -> Result<String> {
+        if self.model.parts() > 1 {
+            if placement == Placement::Outside {
+                let reason = format!(
+                    "{} is the first of {} parts, and a bundle names one file outside; leave the placement out, so that the parts are merged into \
+                     the bundle",
+                    self.path.display(),
+                    self.model.parts()
+                );
+                return Err(ModelError::Config { what: "language model".into(), reason }.into());
+            }
+            self.model.merge(&writer.folder().join(FILE))?;
+            writer.add(Role::Llm, FILE, origin)?;
+            return Ok(format!("{FILE} is its {} parts merged", self.model.parts()));
+        }
         // Links are followed: a second name of a link, or its path, would lead elsewhere when the link changes.
         let path = fs::canonicalize(&self.path).map_err(|e| TrainerError::io(&self.path, "find", e))?;
         if placement == Placement::Outside {

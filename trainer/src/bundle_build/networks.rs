@@ -92,6 +92,7 @@ pub(crate) fn wavlm(path: &Path, library: Option<&Path>) -> Result<Network<Wavlm
 /// Model.
 pub(super) fn manet(path: &Path) -> Result<Network<ManetConfig>> {
     let (file, tensors) = File::open(Part::Manet, Kind::Manet, path)?;
+    let tensors = manet::unwrapped(tensors)?;
     let config = ManetConfig::of(&tensors)?;
     let tensors = manet::recognise(&config, tensors)?;
     let published = config.width == ManetConfig::PUBLISHED.width;
@@ -176,13 +177,16 @@ impl File {
     /// Opens a checkpoint that is to hold a network of `kind`.
     fn open(part: Part, kind: Kind, path: &Path) -> Result<(Self, NamedTensors)> {
         let tensors = NamedTensors::open(path)?;
+        let names = tensors.names().map(str::to_owned).collect();
+        // A network is told by its names, which a wrapper may have put its own into.
+        let tensors = tensors.unwrapped(&[])?;
         kind.require(&tensors)?;
         let file = Self {
             part,
             kind,
             path: path.to_owned(),
             sha256: Sha256::of_file(path)?.1,
-            names: tensors.names().map(str::to_owned).collect(),
+            names,
             format: tensors.format(),
             nesting: tensors.nesting().map(str::to_owned),
             passed_over: tensors.passed_over().to_vec(),
@@ -196,8 +200,9 @@ impl File {
         has_published_sizes: bool,
         tensors: &NamedTensors,
         specs: &[TensorSpec],
-        notes: Vec<String>,
+        mut notes: Vec<String>,
     ) -> Reading {
+        notes.extend(tensors.taken_off_note());
         let Self { part, kind, path, sha256, names, format, nesting, passed_over } = self;
         let contents = Contents::of(kind, &names, tensors, specs);
         Reading { part, path, sha256, network, has_published_sizes, format, nesting, contents, passed_over, notes }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use mien_trainer::data::authors::{AuthorsCorpus, AuthorsPlaces};
 use mien_trainer::data::corpus::{Corpus, Modality};
-use mien_trainer::data::import::{ImportSettings, Step, counts_text, import};
+use mien_trainer::data::import::{ImportSettings, NonFinite, Step, counts_text, import};
 use mien_trainer::data::mmsa::MmsaCorpus;
 use mien_trainer::data::mosei::Folds;
 use mien_trainer::data::plain::PlainCorpus;
@@ -42,6 +42,9 @@ pub(crate) struct Import {
     /// Let one zero row stand in for an empty sequence
     #[arg(long)]
     zero_row_for_empty: bool,
+    /// NaN and infinities in rows: an error, or 0 in their place, counted for each split and modality
+    #[arg(long, value_name = "error|zero", default_value = "error")]
+    non_finite: NonFinite,
     /// Authors' layout: the label archive, if it lies elsewhere
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -77,6 +80,7 @@ impl Import {
             without_long_clips: !self.keep_long_clips,
             skip_missing: self.skip_missing,
             zero_row_for_empty: self.zero_row_for_empty,
+            non_finite: self.non_finite,
         };
         let progress = Progress::new();
         let index = import(corpus.as_ref(), &self.out, &settings, &|step| match step {

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Measures;
 use crate::desk::Desk;
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// The file's name in a stage's folder.
 pub const FILE: &str = "log.jsonl";
+/// Longest log that is read: a line for each stretch of steps.
+const LONGEST: u64 = 1 << 30;
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,10 +45,10 @@ impl StageLog {
     /// Io; Format for a line that is none of a log.
     pub(super) fn open(folder: &Path, desk: &Desk, step: u64) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match reading::text(&path, LONGEST) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(TrainerError::io(&path, "read", e)),
+            Err(TrainerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(e),
         };
         let (mut kept, mut measured) = (String::new(), Vec::new());
         // A line without its end was being written when the training was killed.

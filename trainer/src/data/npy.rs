@@ -1,11 +1,16 @@
 //! Rows of one clip in `.npy` files (specification, data section 1).
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use mien_capture::regular;
+
 use super::numpy::{Elements, Header, Kind, LONGEST_HEADER, row_major};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
+
+/// Largest file of a clip's rows: an hour of WavLM's rows in f64 takes 1.5 GB.
+const LONGEST: u64 = 4 << 30;
 
 /// Rows of one clip: f32, row-major [rows, width].
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +48,7 @@ impl Extent {
 /// # Errors
 /// Io; Format for anything else than such an array, and for a file that is shorter or longer than its header says.
 pub fn extent(path: &Path) -> Result<Extent> {
-    let mut file = open(path)?;
+    let (mut file, length) = regular::open(path, LONGEST).map_err(|e| TrainerError::io(path, "read", e))?;
     let mut head = Vec::with_capacity(128);
     let mut read_to = |upto: usize, head: &mut Vec<u8>| {
         let more = upto.saturating_sub(head.len()) as u64;
@@ -58,7 +63,6 @@ pub fn extent(path: &Path) -> Result<Extent> {
             Header::parse(&head).map_err(|reason| refuse(path, reason))?
         }
     };
-    let length = fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?.len();
     check(path, &header, length)
 }
 
@@ -67,9 +71,7 @@ pub fn extent(path: &Path) -> Result<Extent> {
 /// # Errors
 /// As [`extent`].
 pub fn read(path: &Path) -> Result<Matrix> {
-    let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes).map_err(|e| TrainerError::io(path, "read", e))?;
-    parse(path, &bytes)
+    parse(path, &reading::bytes(path, LONGEST)?)
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Matrix> {
@@ -100,15 +102,6 @@ fn check(path: &Path, header: &Header, length: u64) -> Result<Extent> {
 
 fn refuse(path: &Path, reason: String) -> TrainerError {
     TrainerError::Format { path: path.into(), format: ".npy", reason, fix: "make or copy the file again" }
-}
-
-fn open(path: &Path) -> Result<File> {
-    // Asked before opening: opening a pipe would wait for a writer for ever.
-    let metadata = fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-    if !metadata.is_file() {
-        return Err(TrainerError::io(path, "read", std::io::Error::other("not a regular file")));
-    }
-    File::open(path).map_err(|e| TrainerError::io(path, "read", e))
 }
 
 /// A folder with the rows of many clips, as the authors lay them out: `<id>.npy`, or `<id>/` with one file for each

@@ -1,8 +1,10 @@
 //! Tables that name a clip in each row.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 
+use mien_capture::regular;
 use mien_runtime::transcript::Transcript;
 
 use super::Split;
@@ -75,11 +77,10 @@ impl ClipTable {
 /// # Errors
 /// Io; what `refuse` makes of the reason for what is no file of a bounded size.
 pub(super) fn text(path: &Path, refuse: impl Fn(String) -> TrainerError) -> Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(refuse(format!("expected a file of at most {LONGEST} bytes")));
-    }
-    let mut bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
+    let mut bytes = regular::read(path, LONGEST).map_err(|e| match e.kind() {
+        ErrorKind::InvalidInput | ErrorKind::FileTooLarge => refuse(e.to_string()),
+        _ => TrainerError::io(path, "read", e),
+    })?;
     if bytes.starts_with(MARK) {
         bytes.drain(..MARK.len());
     }

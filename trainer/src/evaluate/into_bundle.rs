@@ -5,10 +5,12 @@ use std::path::Path;
 use mien_models::bundle::{MANIFEST_NAME, Manifest, Metric};
 
 use super::report::{Evaluation, write_whole};
-use crate::{Result, TrainerError};
+use crate::{Result, reading};
 
 /// From -3 to 3.
 const SCALE: f64 = 6.0;
+/// Longest manifest that is read; a bundle's takes some kilobytes.
+const LONGEST_MANIFEST: u64 = 4 << 20;
 
 /// Puts the half widths of 90 % intervals and the mean absolute errors of every mode that a device can be in into the
 /// manifest of the bundle at `folder`; other modes keep theirs. The manifest is replaced by renaming. Returns how many
@@ -18,7 +20,7 @@ const SCALE: f64 = 6.0;
 /// Io; Model for a manifest that is none.
 pub fn write_into_bundle(evaluation: &Evaluation, folder: &Path) -> Result<usize> {
     let path = folder.join(MANIFEST_NAME);
-    let text = std::fs::read_to_string(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
+    let text = reading::text(&path, LONGEST_MANIFEST)?;
     let mut manifest = Manifest::parse(&text, &path)?;
     let protocol = evaluation.protocol.line();
     for result in &evaluation.modes {

@@ -11,12 +11,14 @@ use super::conformal::{coverage, half_width};
 use super::metrics::{Measure, Metrics};
 use super::mode::Mode;
 use super::run::Predictions;
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// Names of the files that an evaluation leaves in its folder.
 pub const EVALUATION_FILE: &str = "evaluation.json";
 /// One line for each clip and mode.
 pub const PREDICTIONS_FILE: &str = "predictions.csv";
+/// Longest table of predictions that is read: a hundred modes of MOSEI's test split take 25 MB.
+const LONGEST_PREDICTIONS: u64 = 256 << 20;
 
 /// Under which conditions numbers were made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -259,7 +261,7 @@ pub(crate) type Saved = BTreeMap<String, BTreeMap<String, (f64, f64)>>;
 /// Io; Format for a table that is not as it is written.
 pub(crate) fn saved(folder: &Path) -> Result<Saved> {
     let path = folder.join(PREDICTIONS_FILE);
-    let bytes = std::fs::read(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
+    let bytes = reading::bytes(&path, LONGEST_PREDICTIONS)?;
     let refuse = |reason: String| TrainerError::Format {
         path: path.clone(),
         format: "predictions (.csv)",

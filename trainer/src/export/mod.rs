@@ -137,7 +137,7 @@ fn modes(base: &Manifest) -> Vec<Mode> {
 /// Copies every file but the fusion network's: how many bytes.
 fn copy_others(base: &Bundle, writer: &mut BundleWriter) -> Result<u64> {
     let mut bytes = 0;
-    for entry in &base.manifest().files {
+    for (entry, held) in base.files() {
         let FileEntry { role, path, licence, source, .. } = entry;
         if matches!(role, Role::Fusion | Role::FusionWeights) {
             continue;
@@ -147,7 +147,8 @@ fn copy_others(base: &Bundle, writer: &mut BundleWriter) -> Result<u64> {
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).map_err(|e| TrainerError::io(parent, "create", e))?;
             }
-            fs::copy(path.within(base.folder()), &to).map_err(|e| TrainerError::io(&to, "write", e))?;
+            let written = fs::File::create_new(&to).and_then(|mut out| std::io::copy(&mut held.reader(), &mut out));
+            written.map_err(|e| TrainerError::io(&to, "write", e))?;
         }
         writer.add(*role, path.as_str(), Origin { licence, source })?;
         bytes += entry.bytes;

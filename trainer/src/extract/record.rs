@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use mien_capture::regular;
 use serde::{Deserialize, Serialize};
 
 use super::list::{ClipList, ListedClip};
@@ -66,8 +67,7 @@ pub(super) enum Outcome {
 impl Record {
     /// Reads a record; `None` where there is none, and for bytes that are none: such a clip is extracted again.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let found = fs::metadata(path).ok().filter(|found| found.is_file() && found.len() <= LONGEST)?;
-        let bytes = fs::read(path).ok().filter(|bytes| bytes.len() as u64 == found.len())?;
+        let bytes = regular::read(path, LONGEST).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 

@@ -14,11 +14,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::adam::{Adam, Moments, Optimiser};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 const WEIGHTS: &str = "weights.safetensors";
 const MOMENTS: &str = "adam.safetensors";
 const STATE: &str = "state.toml";
+/// Longest state that is read; it takes some kilobytes.
+const LONGEST_STATE: u64 = 16 << 20;
 /// Begin of the name of a folder that is being written.
 const WRITING: &str = ".writing-";
 /// Begin of a checkpoint's name; steps follow.
@@ -137,7 +139,7 @@ fn read<S: Kept>(path: &Path) -> Result<Checkpoint<S>> {
     let refused = |reason: String| TrainerError::Checkpoint { path: path.to_owned(), reason };
     const FIX: &str = "remove this folder to resume from the checkpoint before it";
     let file = path.join(STATE);
-    let text = fs::read_to_string(&file).map_err(|e| TrainerError::io(&file, "read", e))?;
+    let text = reading::text(&file, LONGEST_STATE)?;
     let version = toml::from_str::<Versioned>(&text)
         .map_err(|e| refused(format!("{STATE}: {}; {FIX}", e.message())))?
         .state

@@ -149,6 +149,8 @@ impl Training {
 
 /// File name of the experiment in a run's folder.
 pub const FILE: &str = "experiment.toml";
+/// Longest experiment that is read; all its keys take some kilobytes.
+const LONGEST: u64 = 1 << 20;
 
 impl Experiment {
     /// Reads an experiment file.
@@ -156,7 +158,7 @@ impl Experiment {
     /// # Errors
     /// Io; Setting for text that is no experiment, naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| TrainerError::io(path, "read", e))?;
+        let text = crate::reading::text(path, LONGEST)?;
         Self::parse(&text, path)
     }
 

@@ -4,9 +4,10 @@
 //! length; a resumed run cuts off what was written after it, because it will write that again.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use mien_capture::regular;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,6 +17,10 @@ use crate::{Result, TrainerError};
 
 /// The file's name in a seed's folder.
 pub const FILE: &str = "log.jsonl";
+/// Longest log that is read: ten million steps.
+const LONGEST: u64 = 8 << 30;
+/// Longest line of it; a step's takes some hundred bytes.
+const LONGEST_LINE: u64 = 1 << 20;
 
 pub(super) struct Log {
     path: PathBuf,
@@ -88,14 +93,20 @@ impl RunLog {
     /// Io; Format, with the line's number, for a line that is none of a log, of another seed, or out of its order.
     pub fn read(folder: &Path, seed: u64) -> Result<Self> {
         let path = folder.join(FILE);
-        let file = File::open(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
+        let (file, _) = regular::open(&path, LONGEST).map_err(|e| TrainerError::io(&path, "read", e))?;
         let mut log = Self::default();
-        for (place, line) in BufReader::new(file).lines().enumerate() {
-            let taken = match line {
-                Ok(line) => log.take(&line, seed),
-                // Bytes that are no text are damage as well.
-                Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(e.to_string()),
-                Err(e) => return Err(TrainerError::io(&path, "read", e)),
+        let mut file = BufReader::new(file);
+        for place in 0.. {
+            let mut line = Vec::new();
+            let read = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line);
+            if read.map_err(|e| TrainerError::io(&path, "read", e))? == 0 {
+                break;
+            }
+            // Bytes that are no text are damage as well, and so is a line without end.
+            let taken = match std::str::from_utf8(&line) {
+                _ if line.len() as u64 >= LONGEST_LINE => Err(format!("longer than {LONGEST_LINE} bytes")),
+                Ok(line) => log.take(line.trim_end_matches(['\n', '\r']), seed),
+                Err(e) => Err(e.to_string()),
             };
             taken.map_err(|reason| TrainerError::Format {
                 path: path.clone(),

@@ -15,12 +15,14 @@ use super::state::{Best, Errors, State};
 use super::step::{Learner, Place, valences};
 use crate::data::prefetch::each_batch;
 use crate::data::{Batch, Source, Split};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// Folder of the checkpoints in a seed's folder.
 const CHECKPOINTS: &str = "checkpoints";
 /// The chosen weights of a finished run.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// Largest weights of a fusion network that are read at once; the published one's take 17 MB.
+const LARGEST_WEIGHTS: u64 = 16 << 30;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -239,7 +241,7 @@ impl<'a> Run<'a> {
             return Err(TrainerError::Run { path: self.folder.to_owned(), reason });
         };
         let path = self.folder.join(&best.file);
-        let bytes = fs::read(&path).map_err(|e| TrainerError::io(&path, "read", e))?;
+        let bytes = reading::bytes(&path, LARGEST_WEIGHTS)?;
         publish_file(&self.folder.join(WEIGHTS), &bytes)?;
         Ok(Outcome { seed: self.state.seed, best, epochs: self.state.epoch, steps: self.state.step })
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use mien_models::tensor::NamedTensors;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{publish_file, sweep};
@@ -12,10 +13,12 @@ use super::report::Report;
 use super::run::{Outcome, run};
 use super::state::Errors;
 use crate::data::{Source, Split};
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// File of the result in a run's folder.
 pub const RESULT: &str = "result.toml";
+/// Longest result that is read; a seed takes some hundred bytes.
+const LONGEST_RESULT: u64 = 4 << 20;
 const LOCK: &str = "lock";
 
 /// What an experiment came to.
@@ -65,6 +68,8 @@ pub fn train(
 ) -> Result<Summary> {
     experiment.validate()?;
     fitting(experiment, source)?;
+    // What is wrong with weights to begin with is told before anything is written.
+    experiment.weights.as_deref().map(NamedTensors::open).transpose()?;
     fs::create_dir_all(folder).map_err(|e| TrainerError::io(folder, "create", e))?;
     let _lock = lock(folder)?;
     let file = folder.join(experiment::FILE);
@@ -117,16 +122,16 @@ pub fn saved(folder: &Path) -> Result<Experiment> {
 pub fn result(folder: &Path) -> Result<Summary> {
     let path = folder.join(RESULT);
     let refused = |path: &Path, reason: String| TrainerError::Run { path: path.to_owned(), reason };
-    match fs::read_to_string(&path) {
+    match reading::text(&path, LONGEST_RESULT) {
         Ok(text) => toml::from_str(&text).map_err(|e| {
             let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
             refused(&path, format!("not a run's result: {message}; put a whole copy back, or train again"))
         }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+        Err(TrainerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             let reason = format!("no {RESULT} is here: the run has not ended; go on with it by `mien-train resume`");
             Err(refused(folder, reason))
         }
-        Err(e) => Err(TrainerError::io(&path, "read", e)),
+        Err(e) => Err(e),
     }
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mien_trainer::data::authors::{AuthorsCorpus, AuthorsPlaces};
-use mien_trainer::data::import::{ImportSettings, Step};
+use mien_trainer::data::corpus::{Corpus, Modality};
+use mien_trainer::data::import::{ImportSettings, NonFinite, Step};
+use mien_trainer::data::mmsa::MmsaCorpus;
 use mien_trainer::data::mosei::Folds;
 use mien_trainer::data::store::{RowType, Store};
 use mien_trainer::data::{Source, Split, Stream};
@@ -219,4 +221,87 @@ fn nothing_is_written_over() {
     fs::write(&out, "mine").unwrap();
     assert!(message(import(&authors(), &out, &f32_rows())).contains("something stands there"));
     assert_eq!(fs::read(&out).unwrap(), b"mine");
+}
+
+/// Writes over the numbers at `places` of a clip's rows of one modality, wherever they lie in the MMSA file `bytes`: which clip.
+fn replace(bytes: &mut [u8], corpus: &MmsaCorpus, modality: Modality, places: &[(usize, f32)]) -> usize {
+    let of = |clip: usize| -> Vec<u8> {
+        let rows = corpus.rows(Split::Train, clip, modality).unwrap().values;
+        rows.iter().flat_map(|v| v.to_le_bytes()).collect()
+    };
+    // Clips that hold minus infinity are read as other numbers than they have in the file.
+    let found = |clip: usize| Some((clip, bytes.windows(of(clip).len()).position(|w| w == of(clip))?));
+    let (clip, at) = (0..corpus.clips(Split::Train).len()).find_map(found).expect("a clip of f32 in the file");
+    for (place, value) in places {
+        bytes[at + 4 * place..][..4].copy_from_slice(&value.to_le_bytes());
+    }
+    clip
+}
+
+#[test]
+fn numbers_that_are_none_become_zeros_where_that_is_asked_for_and_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mmsa.pkl");
+    let whole = MmsaCorpus::open(&fixture("mmsa/unaligned.pkl")).unwrap();
+    let mut bytes = fs::read(fixture("mmsa/unaligned.pkl")).unwrap();
+    let heard = replace(&mut bytes, &whole, Modality::Audio, &[(0, f32::NAN), (2, f32::INFINITY)]);
+    let read = replace(&mut bytes, &whole, Modality::Text, &[(1, f32::NAN)]);
+    fs::write(&file, &bytes).unwrap();
+    let corpus = MmsaCorpus::open(&file).unwrap();
+    let out = folder.path().join("store");
+    let said = message(import(&corpus, &out, &f32_rows()));
+    assert!(said.contains("--non-finite zero") && said.contains("of row 0 is NaN"), "{said}");
+    assert!(!out.exists());
+
+    let (_f, store) = store(&corpus, &ImportSettings { non_finite: NonFinite::Zero, ..f32_rows() });
+    let remarks = store.index().remarks.clone();
+    let told = |text: &str| remarks.iter().any(|remark| remark == text);
+    assert!(told("0 stands for 1 NaN and 1 infinities in the audio rows of 1 clips of train"), "{remarks:?}");
+    assert!(told("0 stands for 1 NaN and 0 infinities in the text rows of 1 clips of train"), "{remarks:?}");
+    // Everything else is as in the whole file.
+    let batch = store.batch(Split::Train, &[heard, read]).unwrap();
+    let zeroed = |modality, clip: usize, places: &[usize]| {
+        let mut rows = whole.rows(Split::Train, clip, modality).unwrap().values;
+        places.iter().for_each(|place| rows[*place] = 0.0);
+        rows
+    };
+    let audio = zeroed(Modality::Audio, heard, &[0, 2]);
+    assert_eq!(batch.audio.rows[..audio.len()], audio[..]);
+    let (text, width) = (zeroed(Modality::Text, read, &[1]), store.widths()[1]);
+    let longest = batch.text.lengths.iter().max().unwrap() * width;
+    assert_eq!(batch.text.rows[longest..longest + text.len()], text[..]);
+
+    // The same for a folder of arrays; a label that is none stays an error.
+    let (_folder, root) = damaged();
+    let path = root.join("features_mosei/wavlm-large-FRA_-5/-3g5yACwYnA_13.npy");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let index = import(&open(&root), &root.join("zero"), &ImportSettings { non_finite: NonFinite::Zero, ..f32_rows() });
+    let remarks = index.unwrap().remarks.join("; ");
+    assert!(remarks.contains("0 stands for 0 NaN and 1 infinities in the audio rows of 1 clips of train"), "{remarks}");
+}
+
+#[test]
+fn texts_that_a_pickle_names_without_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.pkl");
+    let text = |s: &str| [b"X", &(s.len() as u32).to_le_bytes()[..], s.as_bytes()].concat();
+    let long = text(&"a".repeat(1 << 20));
+    let list = [b"](", &long[..], b"q\0", &b"h\0".repeat(1 << 19), b"e"].concat();
+    let program = [b"\x80\x04}", &text("train")[..], b"}", &text("id"), &list, &text("x"), b"Nss."].concat();
+    fs::write(&path, &program).unwrap();
+    // Half a million texts of a megabyte.
+    let said = message(MmsaCorpus::open(&path).map(|_| ()));
+    assert!(said.len() < 2000, "{said}");
+    let program = [b"\x80\x04}", &text("train")[..], b"}", &text("id"), &list, b"ss."].concat();
+    fs::write(&path, &program).unwrap();
+    let said = message(MmsaCorpus::open(&path).map(|_| ()));
+    assert!(said.contains("named so often"), "{said}");
+    // Keys of a dict in a message.
+    let keys: Vec<u8> = (0..64).flat_map(|_| [&b"h\0"[..], b"Ns"].concat()).collect();
+    fs::write(&path, [b"\x80\x04", &long[..], b"q\x000}", &keys, b"."].concat()).unwrap();
+    let said = message(MmsaCorpus::open(&path).map(|_| ()));
+    assert!(said.contains("train is missing") && said.len() < 2000, "{}", said.len());
 }

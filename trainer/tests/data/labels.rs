@@ -40,7 +40,7 @@ fn faulty_archives_are_told_apart() {
         assert!(text.contains(expected), "{text}");
     }
     assert!(message(read_labels(&fixture("npy/f4.npy"))).contains("no complete zip archive"));
-    assert!(message(read_labels(&fixture("labels"))).contains("not a regular file"));
+    assert!(message(read_labels(&fixture("labels"))).contains("ordinary file"));
 }
 
 #[test]
@@ -65,4 +65,42 @@ fn a_call_in_a_label_is_never_made() {
     zip.finish().unwrap();
     assert!(message(read_labels(&path)).contains("posix.system"));
     assert!(!mark.exists());
+}
+
+/// An archive of three members that hold the pickle `program` each.
+fn archive(path: &std::path::Path, program: &[u8], method: zip::CompressionMethod) {
+    let mut member = b"\x93NUMPY\x01\x00\x46\x00".to_vec();
+    member.extend(format!("{:69}\n", "{'descr': '|O', 'fortran_order': False, 'shape': (), }").bytes());
+    member.extend(b"\x80\x04cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR(K\x01)cnumpy\ndtype\n(X\x02\0\0\0O8K\x00K\x01tR");
+    member.extend(b"(K\x03X\x01\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89](");
+    member.extend(program);
+    member.extend(b"etb.");
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    for name in ["train", "val", "test"] {
+        zip.start_file(format!("{name}_corpus.npy"), options).unwrap();
+        std::io::Write::write_all(&mut zip, &member).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+#[test]
+fn ids_that_a_pickle_names_without_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.npz");
+    let text = |s: &str| [b"X", &(s.len() as u32).to_le_bytes()[..], s.as_bytes()].concat();
+    let label = [b"}", &text("val")[..], b"G?\xf0\0\0\0\0\0\0s"].concat();
+    // What is right is read, so that the refusals below say something.
+    let one = |id: &str| [b"}", &text(id)[..], &label, b"s"].concat();
+    archive(&path, &one("a_0"), zip::CompressionMethod::Deflated);
+    assert_eq!(read_labels(&path).unwrap()[0], [("a_0".to_owned(), 1.0)]);
+    // A million names of one text of four megabytes.
+    let many = |id: &str| [b"}(", &text(id)[..], b"q\0", &label, b"q\x01", &b"h\0h\x01".repeat(400_000), b"u"].concat();
+    archive(&path, &many(&"a".repeat(4 << 20)), zip::CompressionMethod::Deflated);
+    assert!(std::fs::metadata(&path).unwrap().len() < 50_000);
+    assert!(message(read_labels(&path)).contains("compressed bytes announce"));
+    archive(&path, &many(&"a".repeat(4 << 20)), zip::CompressionMethod::Stored);
+    assert!(message(read_labels(&path)).contains("longer than any file's name"));
+    archive(&path, &many("a_0"), zip::CompressionMethod::Stored);
+    assert!(message(read_labels(&path)).contains("comes twice"));
 }

@@ -1,5 +1,6 @@
 //! Recordings that stand for devices: played in real time, again and again.
 
+mod channels;
 mod pictures;
 mod sound;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::channels;
 use crate::device::info::DeviceKind;
 use crate::device::ring::SoundSink;
 use crate::device::source::{SoundDevice, SoundStream};
@@ -24,13 +25,20 @@ const STEP_SAMPLES: usize = 320;
 pub struct LoopedSound {
     path: PathBuf,
     pause: Duration,
+    channels: Vec<u16>,
 }
 
 impl LoopedSound {
     /// The recording at `path` with `pause` after each round; nothing is read yet.
     #[must_use]
     pub fn new(path: PathBuf, pause: Duration) -> Self {
-        Self { path, pause }
+        Self { path, pause, channels: Vec::new() }
+    }
+
+    /// Plays the mean of these channels alone, counted from 0; of all of them where `channels` is empty.
+    #[must_use]
+    pub fn with_channels(self, channels: Vec<u16>) -> Self {
+        Self { channels, ..self }
     }
 }
 
@@ -40,8 +48,12 @@ impl SoundDevice for LoopedSound {
     }
 
     fn open(&self, mut sink: SoundSink) -> Result<Box<dyn SoundStream>> {
-        let media = file::open(&self.path)?;
-        let clip = media.audio.ok_or_else(|| CaptureError::NoMedia { path: self.path.clone() })?;
+        let clip = if self.channels.is_empty() {
+            let audio = file::open(&self.path)?.audio;
+            audio.ok_or_else(|| CaptureError::NoMedia { path: self.path.clone() })?
+        } else {
+            channels::read(&self.path, &self.label(), &self.channels)?
+        };
         let clip = to_rate(clip, SampleRate::HZ_16000)?;
         let mut samples = clip.into_samples();
         samples.resize(samples.len() + (self.pause.as_secs_f64() * 16_000.0) as usize, 0.0);

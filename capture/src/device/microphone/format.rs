@@ -3,7 +3,7 @@
 use cpal::traits::DeviceTrait;
 use cpal::{BufferSize, FromSample, InputCallbackInfo, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
 
-use crate::device::ring::SoundSink;
+use crate::device::ring::{SoundSink, check_channels};
 use crate::error::Result;
 use crate::rate::SampleRate;
 
@@ -41,19 +41,33 @@ const PREFERRED: [SampleFormat; 10] = [
 ];
 
 /// The rate asked for, else the device's own; then the fewest channels, then the nearest format.
-pub(super) fn choose(device: &cpal::Device, request: &MicrophoneRequest) -> Result<Chosen> {
+///
+/// Where `channels` are chosen, as many as the device has by itself, for a sound server that is asked for fewer mixes them,
+/// and for more makes some up.
+pub(super) fn choose(device: &cpal::Device, request: &MicrophoneRequest, channels: &[u16]) -> Result<Chosen> {
     let name = &request.device;
-    let rate_hz = match request.rate_hz {
-        Some(rate) => rate,
-        None => device.default_input_config().map_err(|e| fault(name, "ask for its format", &e))?.sample_rate(),
+    let own = match request.rate_hz {
+        Some(_) if channels.is_empty() => None,
+        _ => Some(device.default_input_config().map_err(|e| fault(name, "ask for its format", &e))?),
     };
+    let rate_hz = request.rate_hz.or(own.as_ref().map(cpal::SupportedStreamConfig::sample_rate));
+    let rate_hz = rate_hz.unwrap_or(SampleRate::HZ_16000.hz());
     let offered: Vec<_> =
         device.supported_input_configs().map_err(|e| fault(name, "ask for its formats", &e))?.collect();
+    let most = offered.iter().map(|c| c.channels()).max().unwrap_or(0);
+    check_channels(name, channels, most.into())?;
+    let needed = channels.iter().max().map_or(0, |&last| last + 1);
+    // Fewer channels first, but for a choice among them the device's own number before any other.
+    let unlike = |count: u16| match &own {
+        Some(own) if !channels.is_empty() => (count != own.channels(), count),
+        _ => (false, count),
+    };
     let rank = |format: SampleFormat| PREFERRED.iter().position(|&f| f == format);
     let best = offered
         .iter()
         .filter(|c| c.min_sample_rate() <= rate_hz && rate_hz <= c.max_sample_rate())
-        .filter_map(|c| Some(((c.channels(), rank(c.sample_format())?), c)))
+        .filter(|c| c.channels() >= needed)
+        .filter_map(|c| Some(((unlike(c.channels()), rank(c.sample_format())?), c)))
         .min_by_key(|(key, _)| *key)
         .map(|(_, c)| c);
     let Some(best) = best else {

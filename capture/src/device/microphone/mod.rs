@@ -35,13 +35,20 @@ pub struct MicrophoneRequest {
 #[derive(Clone, Debug)]
 pub struct Microphone {
     request: MicrophoneRequest,
+    channels: Vec<u16>,
 }
 
 impl Microphone {
     /// The microphone that `request` names; nothing is opened yet.
     #[must_use]
     pub fn new(request: MicrophoneRequest) -> Self {
-        Self { request }
+        Self { request, channels: Vec::new() }
+    }
+
+    /// Averages these channels alone, counted from 0; all of them where `channels` is empty.
+    #[must_use]
+    pub fn with_channels(self, channels: Vec<u16>) -> Self {
+        Self { channels, ..self }
     }
 }
 
@@ -52,7 +59,7 @@ impl SoundDevice for Microphone {
 
     #[cfg(feature = "microphone")]
     fn open(&self, sink: SoundSink) -> Result<Box<dyn SoundStream>> {
-        open::open(&self.request, sink)
+        open::open(&self.request, &self.channels, sink)
     }
 
     #[cfg(not(feature = "microphone"))]

@@ -53,11 +53,11 @@ pub(super) fn error_callback(counters: Arc<SoundCounters>, first: FirstFault) ->
     }
 }
 
-pub(super) fn open(request: &MicrophoneRequest, sink: SoundSink) -> Result<Box<dyn SoundStream>> {
+pub(super) fn open(request: &MicrophoneRequest, channels: &[u16], sink: SoundSink) -> Result<Box<dyn SoundStream>> {
     quietly(|| {
         let (device, name) = find(&request.device)?;
-        let chosen = choose(&device, request)?;
-        let stream = start(&device, &name, &chosen, sink)?;
+        let chosen = choose(&device, request, channels)?;
+        let stream = start(&device, &name, &chosen, channels, sink)?;
         Ok(Box::new(stream) as Box<dyn SoundStream>)
     })
     .unwrap_or_else(|_| {
@@ -108,9 +108,16 @@ struct OpenMicrophone {
     first: FirstFault,
 }
 
-fn start(device: &cpal::Device, name: &str, chosen: &Chosen, mut sink: SoundSink) -> Result<OpenMicrophone> {
+fn start(
+    device: &cpal::Device,
+    name: &str,
+    chosen: &Chosen,
+    channels: &[u16],
+    mut sink: SoundSink,
+) -> Result<OpenMicrophone> {
     let Chosen { config, format, rate } = *chosen;
     sink.set_format(rate, config.channels);
+    sink.set_channels(name, channels)?;
     let first = FirstFault::default();
     let on_error = error_callback(Arc::clone(sink.counters()), Arc::clone(&first));
     macro_rules! build {
@@ -136,7 +143,15 @@ fn start(device: &cpal::Device, name: &str, chosen: &Chosen, mut sink: SoundSink
     };
     let stream = stream.map_err(|e| fault(name, "open it", &e))?;
     stream.play().map_err(|e| fault(name, "start it", &e))?;
-    let described = format!("{name}, {rate}, {} channels, {format}", config.channels);
+    let heard = match channels {
+        [] => format!("{} channel{}", config.channels, if config.channels == 1 { "" } else { "s" }),
+        [one] => format!("channel {one} of {}", config.channels),
+        several => {
+            let numbers: Vec<String> = several.iter().map(u16::to_string).collect();
+            format!("channels {} of {}", numbers.join(", "), config.channels)
+        }
+    };
+    let described = format!("{name}, {rate}, {heard}, {format}");
     Ok(OpenMicrophone { _stream: stream, name: name.to_owned(), described, first })
 }
 

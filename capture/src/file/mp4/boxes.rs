@@ -1,185 +1,265 @@
-//! The box structure of an mp4, checked before a parser trusts it.
+//! The box structure of an mp4 (ISO/IEC 14496-12 section 4.2), read by a reader of our own.
 //!
-//! Parsers reserve memory for what headers ask for and give up on metadata that they do not know. This walk makes
-//! sure that every box lies within its parent and the file, that tables stay within bounds, and notes the boxes that
-//! they must not see.
+//! Only two kinds of boxes are ever read into memory: the index (`moov`) and the fragments' own (`moof`). What is inside them is
+//! a slice of known length, and every step through a slice takes at least the eight bytes of a box's header, so that no content can
+//! keep the reader busy for ever or make it ask for more memory than the file is long.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-
-use symphonia::core::io::MediaSource;
 
 use crate::error::{CaptureError, Result};
 
-/// Boxes that hold boxes, on the way to the sample tables.
-const CONTAINERS: [&[u8; 4]; 10] =
-    [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"dinf"];
-/// Boxes of titles, cover pictures and events: of no use here, and in many dialects.
-const HIDDEN: [&[u8; 4]; 3] = [b"udta", b"meta", b"emsg"];
-/// The most samples in all tables together; four hours of 60 pictures a second with AAC are less than half.
-const MAX_TABLE_SAMPLES: u64 = 1 << 22;
-/// Deeper than any box that is read (moov, trak, mdia, minf, stbl, table).
-const MAX_DEPTH: u32 = 8;
+/// A box's type.
+pub(super) type Kind = [u8; 4];
 
-/// Checks the structure of the mp4 at `path`, `len` bytes long. Returns where the types of the boxes stand that are of
-/// no use, ascending, for [`View`].
-///
-/// # Errors
-/// [`CaptureError::Truncated`] if a box reaches beyond the file, [`CaptureError::Malformed`] if one reaches beyond its
-/// parent, [`CaptureError::TooLarge`] if the tables tell of more samples than are read here.
-pub(crate) fn check(path: &Path, file: File, len: u64) -> Result<Vec<u64>> {
-    let mut walk = Walk { path, file, len, table_samples: 0, hidden: Vec::new() };
-    walk.children(0, len, 0)?;
-    Ok(walk.hidden)
+/// The most boxes on the uppermost level; four hours of fragments are far fewer.
+const MAX_TOP_BOXES: usize = 1 << 20;
+/// Bytes read at once on the way from one box to the next.
+const WINDOW_BYTES: usize = 1 << 16;
+
+/// The file that is read, for messages and bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) path: &'a Path,
+    pub(super) len: u64,
 }
 
-struct Walk<'a> {
-    path: &'a Path,
-    file: File,
-    len: u64,
-    table_samples: u64,
-    hidden: Vec<u64>,
-}
-
-impl Walk<'_> {
-    /// Walks over the boxes from `start` to `end`.
-    fn children(&mut self, start: u64, end: u64, depth: u32) -> Result<()> {
-        let mut at = start;
-        // Fewer bytes than a header are padding that some programs leave.
-        while end - at >= 8 {
-            let [a, b, c, d, kind @ ..] = self.read::<8>(at)?;
-            let mut body = at + 8;
-            let box_end = match u32::from_be_bytes([a, b, c, d]) {
-                0 if depth == 0 => Some(end),
-                1 => {
-                    if end - at < 16 {
-                        return Err(self.cut_or_broken(at.saturating_add(16), end, kind));
-                    }
-                    body += 8;
-                    at.checked_add(u64::from_be_bytes(self.read::<8>(at + 8)?))
-                }
-                size => at.checked_add(u64::from(size)),
-            };
-            let box_end = box_end.unwrap_or(u64::MAX);
-            if box_end < body {
-                return Err(self.malformed(format!("the size of box {} is too small", name(kind))));
-            }
-            if box_end > end {
-                return Err(self.cut_or_broken(box_end, end, kind));
-            }
-            if HIDDEN.contains(&&kind) {
-                self.hidden.push(at + 4);
-            } else if CONTAINERS.contains(&&kind) {
-                if depth >= MAX_DEPTH {
-                    return Err(self.malformed("boxes nested too deeply".to_owned()));
-                }
-                self.children(body, box_end, depth + 1)?;
-            } else if &kind == b"stsz" && box_end - body >= 12 {
-                let [.., a, b, c, d] = self.read::<12>(body)?;
-                self.count(u32::from_be_bytes([a, b, c, d]))?;
-            } else if &kind == b"trun" && box_end - body >= 8 {
-                let [_, _, _, _, a, b, c, d] = self.read::<8>(body)?;
-                self.count(u32::from_be_bytes([a, b, c, d]))?;
-            }
-            at = box_end;
-        }
-        Ok(())
+impl Origin<'_> {
+    pub(super) fn malformed(&self, reason: impl Into<String>) -> CaptureError {
+        CaptureError::Malformed { path: self.path.to_owned(), format: "mp4", reason: reason.into() }
     }
 
-    fn count(&mut self, samples: u32) -> Result<()> {
-        self.table_samples += u64::from(samples);
-        if self.table_samples > MAX_TABLE_SAMPLES {
-            return Err(CaptureError::TooLarge {
-                path: self.path.to_owned(),
-                unit: "samples in its tables",
-                found: self.table_samples,
-                limit: MAX_TABLE_SAMPLES,
-            });
-        }
-        Ok(())
+    pub(super) fn truncated(&self, expected: u64) -> CaptureError {
+        CaptureError::Truncated { path: self.path.to_owned(), expected, found: self.len, unit: "bytes" }
     }
 
-    fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.file
-            .seek(SeekFrom::Start(at))
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|source| self.io(source))?;
-        Ok(bytes)
+    pub(super) fn too_large(&self, unit: &'static str, found: u64, limit: u64) -> CaptureError {
+        CaptureError::TooLarge { path: self.path.to_owned(), unit, found, limit }
     }
 
-    fn io(&self, source: io::Error) -> CaptureError {
+    fn io(&self, source: std::io::Error) -> CaptureError {
         CaptureError::Io { path: self.path.to_owned(), action: "read it", source }
     }
 
-    fn malformed(&self, reason: String) -> CaptureError {
-        CaptureError::Malformed { path: self.path.to_owned(), format: "mp4", reason }
-    }
-
-    /// A box that reaches to `box_end`, beyond `end`: a file cut short where that is the file's end.
-    fn cut_or_broken(&self, box_end: u64, end: u64, kind: [u8; 4]) -> CaptureError {
-        if end == self.len {
-            CaptureError::Truncated { path: self.path.to_owned(), expected: box_end, found: self.len, unit: "bytes" }
-        } else {
-            self.malformed(format!("box {} reaches beyond the one around it", name(kind)))
+    /// Reads the bytes from `start` to `end`, which lie within the file; `limit` are the most that are accepted.
+    pub(super) fn read(&self, file: &mut File, start: u64, end: u64, limit: u64) -> Result<Vec<u8>> {
+        let count = end.saturating_sub(start);
+        if count > limit {
+            return Err(self.too_large("bytes of its index", count, limit));
         }
+        let mut bytes = Vec::new();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        bytes.try_reserve_exact(count).map_err(|error| self.io(error.into()))?;
+        bytes.resize(count, 0);
+        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes)).map_err(|source| self.io(source))?;
+        Ok(bytes)
     }
 }
 
-fn name(kind: [u8; 4]) -> String {
+/// The name of a box for messages.
+pub(super) fn name(kind: Kind) -> String {
     kind.escape_ascii().to_string()
 }
 
-/// An mp4 in which boxes that are of no use are of type `free`: parsers pass them over.
-pub(crate) struct View {
-    file: File,
-    hidden: Vec<u64>,
-    position: u64,
-    len: u64,
+/// Boxes one after the other in memory: their types and contents.
+///
+/// After a fault there is nothing more. Fewer bytes than a header are padding that some programs leave.
+#[derive(Clone, Debug)]
+pub(super) struct Boxes<'a> {
+    rest: &'a [u8],
 }
 
-impl View {
-    /// A view of the mp4 at `path`, `len` bytes long, that hides the boxes whose types stand at `hidden`.
-    pub(crate) fn open(path: &Path, hidden: &[u64], len: u64) -> Result<Self> {
-        let io = |source| CaptureError::Io { path: path.to_owned(), action: "open it", source };
-        Ok(Self { file: File::open(path).map_err(io)?, hidden: hidden.to_vec(), position: 0, len })
+impl<'a> Boxes<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
     }
 }
 
-impl MediaSource for View {
-    fn is_seekable(&self) -> bool {
-        true
-    }
+impl<'a> Iterator for Boxes<'a> {
+    type Item = std::result::Result<(Kind, &'a [u8]), String>;
 
-    fn byte_len(&self) -> Option<u64> {
-        Some(self.len)
-    }
-}
-
-impl Read for View {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        let end = self.position + count as u64;
-        let first = self.hidden.partition_point(|at| at + 4 <= self.position);
-        for at in self.hidden.iter().skip(first).take_while(|at| **at < end) {
-            for (place, byte) in (*at..).zip(b"free") {
-                if let Some(target) = place
-                    .checked_sub(self.position)
-                    .and_then(|offset| buffer.get_mut(..count)?.get_mut(offset as usize))
-                {
-                    *target = *byte;
-                }
-            }
+    fn next(&mut self) -> Option<Self::Item> {
+        let (size, after) = self.rest.split_first_chunk::<4>()?;
+        let (kind, body) = after.split_first_chunk::<4>()?;
+        let (header, size) = match u32::from_be_bytes(*size) {
+            1 => (16, body.first_chunk::<8>().map_or(0, |large| u64::from_be_bytes(*large))),
+            size => (8, u64::from(size)),
+        };
+        let whole = std::mem::take(&mut self.rest);
+        if size < header {
+            return Some(Err(format!("the size of box {} is too small", name(*kind))));
         }
-        self.position = end;
-        Ok(count)
+        let parts = usize::try_from(size).ok().and_then(|size| whole.split_at_checked(size));
+        let Some((this, rest)) = parts else {
+            return Some(Err(format!("box {} reaches beyond the one around it", name(*kind))));
+        };
+        self.rest = rest;
+        Some(Ok((*kind, this.get(header as usize..).unwrap_or_default())))
     }
 }
 
-impl Seek for View {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.position = self.file.seek(to)?;
-        Ok(self.position)
+/// What stands on the uppermost level.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// The content of the index.
+    pub(super) movie: Vec<u8>,
+    /// Where the fragments' own indexes stand: start of the box, start of its content, end.
+    pub(super) fragments: Vec<(u64, u64, u64)>,
+    /// The last box reaches to here, beyond the file's end.
+    pub(super) cut: Option<u64>,
+}
+
+/// Finds the index of the mp4 and those of its fragments; `limit` are the most bytes of an index that are accepted.
+///
+/// # Errors
+/// [`CaptureError::Truncated`] if a box of a file without fragments reaches beyond its end, [`CaptureError::Malformed`],
+/// [`CaptureError::TooLarge`].
+pub(super) fn scan(origin: &Origin<'_>, file: &mut File, limit: u64) -> Result<Scan> {
+    let mut window = Window { origin, file: &mut *file, start: 0, bytes: Vec::new() };
+    let (mut movie, mut fragments, mut cut) = (None, Vec::new(), None);
+    let (mut at, mut count) = (0, 0);
+    while origin.len.saturating_sub(at) >= 8 {
+        count += 1;
+        if count > MAX_TOP_BOXES {
+            return Err(origin.malformed(format!("more than {MAX_TOP_BOXES} boxes")));
+        }
+        let [a, b, c, d, kind @ ..] = window.read::<8>(at)?;
+        let mut body = at + 8;
+        let end = match u32::from_be_bytes([a, b, c, d]) {
+            0 => Some(origin.len),
+            1 => {
+                body += 8;
+                if body > origin.len { None } else { at.checked_add(u64::from_be_bytes(window.read::<8>(at + 8)?)) }
+            }
+            size => at.checked_add(u64::from(size)),
+        };
+        let end = end.unwrap_or(u64::MAX);
+        if end < body || end > origin.len {
+            // Phones leave data of their own behind the last box.
+            let junk = !kind.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xa9));
+            if movie.is_some() && junk {
+                break;
+            }
+            if end < body {
+                return Err(origin.malformed(format!("the size of box {} is too small", name(kind))));
+            }
+            if movie.is_some() && !fragments.is_empty() {
+                cut = Some(end);
+                break;
+            }
+            return Err(origin.truncated(end));
+        }
+        match &kind {
+            b"moov" if movie.is_none() => movie = Some((body, end)),
+            b"moof" => fragments.push((at, body, end)),
+            _ => (),
+        }
+        at = end;
+    }
+    let Some((body, end)) = movie else {
+        return Err(origin.malformed("its index (box moov) is missing: the recording was not ended, or the file is cut"));
+    };
+    let movie = origin.read(file, body, end, limit)?;
+    Ok(Scan { movie, fragments, cut })
+}
+
+/// A stretch of the file in memory: many small boxes cost few reads.
+struct Window<'a, 'b> {
+    origin: &'a Origin<'b>,
+    file: &'a mut File,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_, '_> {
+    fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
+        if let Some(found) = self.within(at) {
+            return Ok(found);
+        }
+        self.bytes.clear();
+        self.start = at;
+        // A box of pictures is longer than a window: a short look tells where the next one is.
+        let count = self.origin.len.saturating_sub(at).min(WINDOW_BYTES as u64);
+        self.file
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| self.file.by_ref().take(count).read_to_end(&mut self.bytes))
+            .map_err(|source| self.origin.io(source))?;
+        self.within(at).ok_or_else(|| self.origin.truncated(at.saturating_add(N as u64)))
+    }
+
+    fn within<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
+        let offset = usize::try_from(at.checked_sub(self.start)?).ok()?;
+        self.bytes.get(offset..)?.first_chunk::<N>().copied()
+    }
+}
+
+/// The unsigned number of two bytes at `at`.
+pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
+}
+
+/// The unsigned number of four bytes at `at`.
+pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
+}
+
+/// The unsigned number of eight bytes at `at`.
+pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+/// The signed number of four bytes at `at`.
+pub(super) fn be32_signed(bytes: &[u8], at: usize) -> Option<i32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| i32::from_be_bytes(*chunk))
+}
+
+/// The entries of the table in the full box `body` (version, flags, count, entries of `width` bytes each), as bytes.
+///
+/// # Errors
+/// If the table has no room for the entries that it tells of.
+pub(super) fn entries<'a>(body: &'a [u8], width: usize, kind: &str) -> std::result::Result<&'a [u8], String> {
+    let count = be32(body, 4).ok_or_else(|| format!("its table {kind} is too short"))?;
+    let room = body.get(8..).unwrap_or_default();
+    usize::try_from(count)
+        .ok()
+        .and_then(|count| room.get(..count.checked_mul(width)?))
+        .ok_or_else(|| format!("its table {kind} tells of {count} entries and has room for {}", room.len() / width.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Boxes, entries};
+
+    #[test]
+    fn a_box_of_no_size_ends_the_walk() {
+        for size in 0..8_u32 {
+            let mut bytes = size.to_be_bytes().to_vec();
+            bytes.extend(b"esds");
+            bytes.extend([0; 64]);
+            let found: Vec<_> = Boxes::new(&bytes).collect();
+            assert_eq!(found.len(), 1, "size {size}");
+            assert!(found[0].is_err(), "size {size}");
+        }
+    }
+
+    #[test]
+    fn boxes_follow_each_other_and_padding_is_passed_over() {
+        let mut bytes = vec![0, 0, 0, 9, b'a', b'b', b'c', b'd', 7];
+        bytes.extend([0, 0, 0, 1, b'e', b'f', b'g', b'h', 0, 0, 0, 0, 0, 0, 0, 18, 1, 2]);
+        bytes.extend([0, 0, 0, 0]);
+        let found: Vec<_> = Boxes::new(&bytes).map(Result::unwrap).collect();
+        assert_eq!(found, [(*b"abcd", &[7][..]), (*b"efgh", &[1, 2][..])]);
+        bytes.truncate(20);
+        assert!(Boxes::new(&bytes).nth(1).unwrap().is_err());
+    }
+
+    #[test]
+    fn a_table_must_have_room_for_what_it_tells() {
+        let table = |count: u32| [&[0; 4][..], &count.to_be_bytes(), &[1, 2, 3, 4]].concat();
+        assert_eq!(entries(&table(2), 2, "stts"), Ok(&[1, 2, 3, 4][..]));
+        assert!(entries(&table(3), 2, "stts").is_err());
+        assert!(entries(&table(u32::MAX), 8, "stts").is_err());
+        assert!(entries(&[0; 7], 8, "stts").is_err());
     }
 }

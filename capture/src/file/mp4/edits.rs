@@ -1,6 +1,6 @@
 //! Edit lists: which part of a track is played, and when (ISO 14496-12 section 8.6.6).
 
-use re_mp4::{ElstBox, TrakBox};
+use super::boxes::{be32, be64, entries};
 
 /// The part of a track that is played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,69 +16,81 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    /// The first part of `trak`; the whole track where it has no edit list.
-    pub(crate) fn first_of(trak: &TrakBox) -> Self {
-        trak.edts.as_ref().and_then(|edts| edts.elst.as_ref()).map(Self::first_in).unwrap_or_default()
-    }
-
-    fn first_in(list: &ElstBox) -> Self {
-        let empty = if list.version == 0 { u64::from(u32::MAX) } else { u64::MAX };
-        let mut edit = Self::default();
-        let mut entries = list.entries.iter();
-        for entry in entries.by_ref() {
-            if entry.media_time == empty {
-                edit.lead = edit.lead.saturating_add(entry.segment_duration);
-                continue;
+    /// The first part in `body`, the content of a box `elst`.
+    ///
+    /// # Errors
+    /// If the list has no room for the entries that it tells of.
+    pub(super) fn first_in(body: &[u8]) -> Result<Self, String> {
+        let wide = body.first() == Some(&1);
+        let list = entries(body, if wide { 20 } else { 12 }, "elst")?;
+        // Duration and media time of each entry; no time for an empty stretch.
+        let read = |entry: &[u8]| {
+            if wide {
+                Some((be64(entry, 0)?, be64(entry, 8).filter(|time| *time != u64::MAX)))
+            } else {
+                let time = be32(entry, 4).filter(|time| *time != u32::MAX).map(u64::from);
+                Some((u64::from(be32(entry, 0)?), time))
             }
-            edit.start = entry.media_time;
+        };
+        let mut parts = list.chunks_exact(if wide { 20 } else { 12 }).filter_map(read);
+        let mut edit = Self::default();
+        for (duration, time) in parts.by_ref() {
+            let Some(time) = time else {
+                edit.lead = edit.lead.saturating_add(duration);
+                continue;
+            };
+            edit.start = time;
             // Fragmented files leave the length open with a zero.
-            edit.length = Some(entry.segment_duration).filter(|length| *length > 0);
+            edit.length = Some(duration).filter(|length| *length > 0);
             break;
         }
-        edit.more = entries.any(|entry| entry.media_time != empty);
+        edit.more = parts.any(|(_, time)| time.is_some());
         if edit.more {
             edit.length = None;
         }
-        edit
+        Ok(edit)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::io::Cursor;
-
-    use re_mp4::{ElstBox, ReadBox};
-
     use super::Edit;
 
     /// An edit list of entries (duration, media time) as version 0 stores it.
-    fn list(entries: &[(u32, i32)]) -> ElstBox {
-        let mut bytes = vec![0, 0, 0, 0, b'e', b'l', b's', b't', 0, 0, 0, 0];
-        bytes.extend((entries.len() as u32).to_be_bytes());
-        for (duration, media_time) in entries {
+    fn list(parts: &[(u32, i32)]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 0, 0];
+        bytes.extend((parts.len() as u32).to_be_bytes());
+        for (duration, media_time) in parts {
             bytes.extend(duration.to_be_bytes());
             bytes.extend(media_time.to_be_bytes());
             bytes.extend([0, 1, 0, 0]);
         }
-        let len = bytes.len() as u64;
-        let mut reader = Cursor::new(bytes);
-        reader.set_position(8);
-        ElstBox::read_box(&mut reader, len).unwrap()
+        bytes
     }
 
     #[test]
     fn empty_time_comes_before_the_first_part() {
         let edit = Edit::first_in(&list(&[(250, -1), (1000, 1024)]));
-        assert_eq!(edit, Edit { lead: 250, start: 1024, length: Some(1000), more: false });
+        assert_eq!(edit, Ok(Edit { lead: 250, start: 1024, length: Some(1000), more: false }));
         let edit = Edit::first_in(&list(&[(0, 3)]));
-        assert_eq!(edit, Edit { lead: 0, start: 3, length: None, more: false });
+        assert_eq!(edit, Ok(Edit { lead: 0, start: 3, length: None, more: false }));
     }
 
     #[test]
     fn of_several_parts_only_the_start_counts() {
         let edit = Edit::first_in(&list(&[(40, 10), (40, 500)]));
-        assert_eq!(edit, Edit { lead: 0, start: 10, length: None, more: true });
+        assert_eq!(edit, Ok(Edit { lead: 0, start: 10, length: None, more: true }));
+    }
+
+    #[test]
+    fn long_entries_are_read_too() {
+        let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 2];
+        for (duration, time) in [(7_u64, -1_i64), (9, 5)] {
+            bytes.extend([duration.to_be_bytes(), time.to_be_bytes()].concat());
+            bytes.extend([0, 1, 0, 0]);
+        }
+        assert_eq!(Edit::first_in(&bytes), Ok(Edit { lead: 7, start: 5, length: Some(9), more: false }));
+        bytes.pop();
+        assert!(Edit::first_in(&bytes).is_err());
     }
 }

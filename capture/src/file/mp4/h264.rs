@@ -10,13 +10,51 @@ use crate::error::{CaptureError, Result};
 use crate::video::RgbFrame;
 
 use super::super::picture::MAX_SIDE;
-use super::film::Film;
+use super::aspect;
+use super::film::{Film, Looks};
 use super::rgb;
 
 /// What stands before each NAL unit in a byte stream (H.264 annex B).
 pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
-/// The NAL unit type of a picture that needs no earlier one.
+/// The NAL unit types of a picture that needs no earlier one, and of sequence and picture parameter sets.
 const IDR: u8 = 5;
+const SPS: u8 = 7;
+const PPS: u8 = 8;
+
+/// The type of a NAL unit.
+fn kind(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |header| header & 0x1f)
+}
+
+/// Whether a NAL unit is a parameter set.
+pub(super) fn is_parameter_set(unit: &[u8]) -> bool {
+    matches!(kind(unit), SPS | PPS)
+}
+
+/// NAL units as a byte stream.
+pub(super) fn byte_stream(units: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    units.iter().flat_map(|unit| [&START_CODE[..], unit.as_ref()].concat()).collect()
+}
+
+/// The NAL units of a stored picture, each behind its length of `length_bytes` bytes; a fault ends them.
+pub(super) fn units(picture: &[u8], length_bytes: usize) -> impl Iterator<Item = std::result::Result<&[u8], ()>> {
+    let mut rest = picture;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let parts = rest.split_at_checked(length_bytes).and_then(|(length, after)| {
+            let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            after.split_at_checked(length)
+        });
+        let Some((unit, after)) = parts else {
+            rest = &[];
+            return Some(Err(()));
+        };
+        rest = after;
+        Some(Ok(unit))
+    })
+}
 
 /// The pictures of a [`Film`] within a stretch of time, in the order of display.
 ///
@@ -44,6 +82,10 @@ struct Decoding {
     flushed: bool,
     compressed: Vec<u8>,
     stream: Vec<u8>,
+    /// The sample description whose parameter sets the decoder has.
+    description: Option<u16>,
+    /// As the latest parameter set says.
+    looks: Option<Looks>,
 }
 
 /// Which decoded picture stands where in the order of display.
@@ -99,8 +141,15 @@ impl<'a> FilmFrames<'a> {
             library: "openh264",
             reason: error.to_string(),
         })?;
-        let mut decoding =
-            Box::new(Decoding { file, decoder, flushed: false, compressed: Vec::new(), stream: Vec::new() });
+        let mut decoding = Box::new(Decoding {
+            file,
+            decoder,
+            flushed: false,
+            compressed: Vec::new(),
+            stream: Vec::new(),
+            description: None,
+            looks: None,
+        });
         let (first, last) = self.display.wanted.unwrap_or_default();
         let wanted = film.shown.get(first..=last).unwrap_or_default();
         let mut began = wanted.iter().map(|shown| shown.index).min().unwrap_or_default();
@@ -136,45 +185,51 @@ impl Iterator for FilmFrames<'_> {
 impl Decoding {
     /// Reads the stored picture `index` and writes its byte stream to `stream`; tells whether it is an IDR picture.
     fn read(&mut self, film: &Film, index: usize, display: &Display) -> Result<bool> {
-        let io = |source| CaptureError::Io { path: film.path.clone(), action: "read it", source };
         let Some(stored) = film.stored.get(index) else {
             return Ok(false);
         };
-        self.compressed.resize(stored.size as usize, 0);
-        self.file.seek(SeekFrom::Start(stored.offset)).map_err(io)?;
-        self.file.read_exact(&mut self.compressed).map_err(io)?;
-
+        let Some(description) = film.descriptions.get(usize::from(stored.description)) else {
+            return Ok(false);
+        };
+        stored.read(&film.path, &mut self.file, &mut self.compressed)?;
         self.stream.clear();
         let mut idr = false;
-        let mut rest = self.compressed.as_slice();
-        while !rest.is_empty() {
-            let unit = rest.split_at_checked(film.length_bytes).and_then(|(length, after)| {
-                let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-                after.split_at_checked(length)
-            });
-            let Some((unit, after)) = unit else {
+        for unit in units(&self.compressed, description.length_bytes) {
+            let Ok(unit) = unit else {
                 return Err(display.damaged(film, "a stored picture is shorter than its parts".to_owned()));
             };
-            if let Some(header) = unit.first() {
-                idr |= header & 0x1f == IDR;
-                self.stream.extend_from_slice(&START_CODE);
-                self.stream.extend_from_slice(unit);
+            if unit.is_empty() {
+                continue;
             }
-            rest = after;
+            idr |= kind(unit) == IDR;
+            if kind(unit) == SPS {
+                description.check(&film.path, unit, &film.options)?;
+                self.looks = description.looks_of(unit).or(self.looks);
+            }
+            self.stream.extend_from_slice(&START_CODE);
+            self.stream.extend_from_slice(unit);
         }
         Ok(idr)
     }
 
     /// Decodes the stored picture `index`; gives the one that is due after it, if any.
     fn decode(&mut self, film: &Film, index: usize, display: &mut Display) -> Result<Option<RgbFrame>> {
+        let number = film.stored.get(index).map(|stored| stored.description);
+        if let Some(description) = number.and_then(|number| film.descriptions.get(usize::from(number)))
+            && self.description != number
+        {
+            self.looks = description.looks.or(self.looks);
+        }
         self.read(film, index, display)?;
-        if index == display.began {
-            self.stream.splice(0..0, film.parameter_sets.iter().copied());
+        if self.description != number {
+            self.description = number;
+            let sets = number.and_then(|number| film.descriptions.get(usize::from(number)));
+            self.stream.splice(0..0, sets.into_iter().flat_map(|sets| sets.parameter_sets.iter().copied()));
         }
         // Flushing after each picture would break the order of streams with B pictures.
         let options = DecodeOptions::new().flush_after_decode(Flush::NoFlush);
         match self.decoder.decode_with_options(&self.stream, options) {
-            Ok(Some(picture)) => display.take(film, &picture),
+            Ok(Some(picture)) => display.take(film, &picture, self.looks),
             Ok(None) => Ok(None),
             Err(error) => Err(display.refused(film, &error)),
         }
@@ -185,7 +240,7 @@ impl Decoding {
         self.flushed = true;
         let pictures = self.decoder.flush_remaining().map_err(|error| display.refused(film, &error))?;
         for picture in &pictures {
-            ready.extend(display.take(film, picture)?);
+            ready.extend(display.take(film, picture, self.looks)?);
         }
         Ok(())
     }
@@ -198,7 +253,7 @@ impl Display {
     }
 
     /// Gives the decoder's next picture its place, and converts it where it is wanted.
-    fn take(&mut self, film: &Film, picture: &DecodedYUV<'_>) -> Result<Option<RgbFrame>> {
+    fn take(&mut self, film: &Film, picture: &DecodedYUV<'_>, looks: Option<Looks>) -> Result<Option<RgbFrame>> {
         let Some(rest) = film.shown.get(self.place..) else {
             return Ok(None);
         };
@@ -211,8 +266,12 @@ impl Display {
         let time = film.shown.get(place).and_then(|shown| shown.time).filter(|_| wanted);
         let frame = match time {
             Some(time) => {
-                let (width, height, data) = rgb::convert(picture, film.rotation, MAX_SIDE)
+                let Looks { colours, pixel } = looks.unwrap_or_default();
+                let upright = rgb::convert(picture, colours, film.orientation, MAX_SIDE)
                     .ok_or_else(|| self.damaged(film, format!("a picture is empty or wider than {MAX_SIDE}")))?;
+                let (across, down) = pixel;
+                let pixel = if film.orientation.swaps_sides() { (down, across) } else { pixel };
+                let (width, height, data) = aspect::square(upright, pixel, MAX_SIDE);
                 Some(RgbFrame::new(width, height, data, time)?)
             }
             None => None,

@@ -1,191 +1,197 @@
 //! Films: mp4 and its relatives.
 
+mod aspect;
 mod boxes;
 mod edits;
+mod entry;
 mod film;
+mod fragments;
 mod h264;
+mod movie;
+mod orientation;
 mod rgb;
+mod samples;
+mod sound;
+mod sps;
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use re_mp4::{Mp4, Sample, StsdBoxContent, Track, TrakBox};
-
-use crate::audio::AudioClip;
 use crate::error::{CaptureError, Result};
 
-use super::guard::guarded;
-use super::mixer::Placement;
-use super::sound::{self, Mp4Track};
+use super::options::ReadOptions;
 use super::{Media, Pictures};
 
-pub(crate) use boxes::View;
-use edits::Edit;
+use boxes::Origin;
+use entry::SoundEntry;
 pub(crate) use film::Film;
+use film::Clock;
+use fragments::Gathered;
 pub(crate) use h264::FilmFrames;
-use rgb::Rotation;
-
-/// What can be decoded, for messages.
-const SUPPORTED_PICTURES: &str = "H.264 with 8 bits and 4:2:0 (Baseline, Main or High)";
-/// The largest packet of sound accepted; a block of 64 channels of AAC takes 48 KiB at most.
-const MAX_PACKET_BYTES: u64 = 1 << 20;
+use movie::Movie;
+use orientation::Orientation;
+use samples::{Budget, Sample};
+use sound::{Decoding, SoundTrack, is_of_the_file};
 
 /// Reads the mp4 at `path`, `len` bytes long, opened at its start.
-pub(crate) fn open(path: &Path, file: File, len: u64) -> Result<Media> {
-    let hidden = boxes::check(path, file, len)?;
-    let view = View::open(path, &hidden, len)?;
-    let mp4 = guarded(path, "re_mp4", || {
-        Mp4::read(BufReader::new(view), len).map_err(|error| CaptureError::Malformed {
-            path: path.to_owned(),
-            format: "mp4",
-            reason: error.to_string(),
-        })
-    })?;
+///
+/// Sound and pictures stand for themselves: what cannot be read of one leaves the other, and a note.
+pub(super) fn open(path: &Path, mut file: File, len: u64, options: &ReadOptions) -> Result<Media> {
+    let origin = Origin { path, len };
+    let scan = boxes::scan(&origin, &mut file, options.memory / 4)?;
+    let movie = Movie::parse(&scan.movie).map_err(|reason| origin.malformed(reason))?;
+    let entries: Vec<_> = movie.tracks.iter().map(sound_entry).collect();
     let mut notes = Vec::new();
-    // Pictures first: the reader of sound takes the boxes of a picture codec that it does not know for damage.
-    let pictures = match find_track(&mp4, b"vide", "picture", &mut notes) {
-        Some((trak, track)) => Some(Pictures::film(film_of(path, len, &mp4, trak, track, &mut notes)?)),
-        None => None,
-    };
-    let audio = match find_track(&mp4, b"soun", "sound", &mut notes) {
-        Some((trak, track)) => {
-            Some(sound_of(path, View::open(path, &hidden, len)?, len, &mp4, trak, track, &mut notes)?)
+    let samples = gather(&origin, &mut file, &scan, &movie, &entries, options, &mut notes)?;
+    let begin_s = begin(&movie, &samples);
+    if begin_s > 1.0 {
+        notes.push(format!("Its clock begins at {begin_s:.3} s; times count from there."));
+    }
+
+    let film = choose_film(&origin, &mut file, &movie, &samples, begin_s, options, &mut notes)?;
+    let tracks: Vec<SoundTrack<'_>> = movie
+        .tracks
+        .iter()
+        .zip(&samples)
+        .zip(entries)
+        .filter_map(|((track, samples), entry)| Some((track, samples, entry?)))
+        .zip(1..)
+        .map(|((track, samples, entry), number)| SoundTrack { number, track, samples, entry })
+        .collect();
+    let decoding = Decoding { origin, movie: &movie, begin_s, options };
+    let sound = decoding.choose(&tracks, &mut notes);
+
+    let (audio, pictures) = match (sound, film) {
+        (Err(error), _) if is_of_the_file(&error) || options.sound_track.is_some() => return Err(error),
+        (Err(error), Ok(Some(film))) => {
+            notes.push(format!("No sound: {}.", reason(path, &error)));
+            (None, Some(film))
         }
-        None => None,
+        (Ok(Some(audio)), Err(error)) => {
+            notes.push(format!("No picture: {}.", reason(path, &error)));
+            (Some(audio), None)
+        }
+        (_, Err(error)) | (Err(error), Ok(None)) => return Err(error),
+        (Ok(audio), Ok(film)) => (audio, film),
     };
     if audio.is_none() && pictures.is_none() {
         return Err(CaptureError::NoMedia { path: path.to_owned() });
     }
-    Ok(Media { path: path.to_owned(), audio, pictures, notes })
+    Ok(Media { path: path.to_owned(), audio, pictures: pictures.map(Pictures::film), notes })
 }
 
-/// The first track of a kind that has samples.
-fn find_track<'a>(
-    mp4: &'a Mp4,
-    handler: &[u8; 4],
-    kind: &str,
+/// What an error says, without the file's name in front of it.
+fn reason(path: &Path, error: &CaptureError) -> String {
+    let text = error.to_string();
+    text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
+}
+
+/// The description of a sound track; none for other tracks.
+fn sound_entry(track: &movie::Track<'_>) -> Option<std::result::Result<SoundEntry, String>> {
+    (&track.handler == b"soun").then(|| match track.entries.first() {
+        Some((kind, body)) => SoundEntry::parse(*kind, body),
+        None => Err("its sound has no description".to_owned()),
+    })
+}
+
+/// The samples of each track of sound or pictures, those of the fragments included.
+fn gather(
+    origin: &Origin<'_>,
+    file: &mut File,
+    scan: &boxes::Scan,
+    movie: &Movie<'_>,
+    entries: &[Option<std::result::Result<SoundEntry, String>>],
+    options: &ReadOptions,
     notes: &mut Vec<String>,
-) -> Option<(&'a TrakBox, &'a Track)> {
-    let mut tracks = mp4
-        .moov
-        .traks
-        .iter()
-        .filter(|trak| trak.mdia.hdlr.handler_type.value == *handler)
-        .filter_map(|trak| Some((trak, mp4.tracks().get(&trak.tkhd.track_id)?)))
-        .filter(|(_, track)| !track.samples.is_empty());
-    let found = tracks.next()?;
-    if tracks.next().is_some() {
-        notes.push(format!("It has several {kind} tracks; the first one is used."));
+) -> Result<Vec<Vec<Sample>>> {
+    let mut budget = Budget::of(options.memory / 2);
+    let mut found = Vec::new();
+    for (track, entry) in movie.tracks.iter().zip(entries) {
+        let wanted = matches!(&track.handler, b"vide" | b"soun");
+        let block = entry.as_ref().and_then(|entry| entry.as_ref().ok()?.block);
+        found.push(if wanted { samples::from_tables(origin, track, block, &mut budget)? } else { Vec::new() });
     }
-    if Edit::first_of(found.0).more {
-        notes.push(format!("The edit list of its {kind} track has several parts; the track is read in one piece."));
-    }
-    Some(found)
-}
-
-fn sound_of(
-    path: &Path,
-    view: View,
-    len: u64,
-    mp4: &Mp4,
-    trak: &TrakBox,
-    track: &Track,
-    notes: &mut Vec<String>,
-) -> Result<AudioClip> {
-    check_packets(path, len, &track.samples)?;
-    let edit = Edit::first_of(trak);
-    let (movie, media) = (f64::from(mp4.moov.mvhd.timescale.max(1)), track.timescale.max(1) as f64);
-    let placement = Placement {
-        lead_s: edit.lead as f64 / movie,
-        skip_s: edit.start as f64 / media,
-        // The movie's clock is coarse; a length that reaches the track's end within a tick of it cuts nothing.
-        play_s: edit.length.map(|length| length as f64 / movie).filter(|play_s| {
-            let track_s = track.duration.saturating_sub(edit.start) as f64 / media;
-            play_s + 1.0 / movie < track_s
-        }),
-    };
-    if placement.lead_s > 0.0 {
-        notes.push(format!("Its sound starts {:.3} s late; silence stands before it.", placement.lead_s));
-    }
-    let open = |source| CaptureError::Io { path: path.to_owned(), action: "open it", source };
-    let file = File::open(path).map_err(open)?;
-    let codec = codec_name(&trak.mdia.minf.stbl.stsd.contents);
-    let sound = Mp4Track { id: trak.tkhd.track_id, codec: &codec, samples: &track.samples, placement };
-    sound::decode_mp4_track(path, view, file, &sound)
-}
-
-fn film_of(path: &Path, len: u64, mp4: &Mp4, trak: &TrakBox, track: &Track, notes: &mut Vec<String>) -> Result<Film> {
-    let StsdBoxContent::Avc1(avc) = &trak.mdia.minf.stbl.stsd.contents else {
-        return Err(CaptureError::UnsupportedCodec {
-            path: path.to_owned(),
-            codec: codec_name(&trak.mdia.minf.stbl.stsd.contents),
-            supported: SUPPORTED_PICTURES,
-        });
-    };
-    let film = Film::new(path, len, mp4, trak, track, avc)?;
-    let matrix = &trak.tkhd.matrix;
-    match Rotation::from_matrix([matrix.a, matrix.b, matrix.c, matrix.d]) {
-        Some(rotation) => Ok(film.rotated(rotation)),
-        None => {
-            notes.push("Its pictures are stored mirrored or skewed; they are read as stored.".to_owned());
-            Ok(film)
+    let mut gathered = Gathered::new(found);
+    let (mut whole, mut cut) = (0_u32, scan.cut);
+    for (place, (start, body, end)) in scan.fragments.iter().enumerate() {
+        if !movie.fragmented {
+            break;
+        }
+        let moof = origin.read(file, *body, *end, options.memory / 4)?;
+        let mark = gathered.mark();
+        gathered.add(origin, &movie.tracks, *start, &moof, &mut budget)?;
+        let reach = gathered.reach_since(&mark);
+        if reach > origin.len {
+            if place + 1 < scan.fragments.len() {
+                return Err(origin.truncated(reach));
+            }
+            gathered.back_to(&mark);
+            cut = Some(reach);
+        } else if reach > 0 {
+            whole += 1;
         }
     }
-}
-
-/// The name of a track's codec.
-fn codec_name(contents: &StsdBoxContent) -> String {
-    match contents {
-        StsdBoxContent::Av01(_) => "AV1".to_owned(),
-        StsdBoxContent::Avc1(_) => "H.264".to_owned(),
-        StsdBoxContent::Hvc1(_) | StsdBoxContent::Hev1(_) => "HEVC (H.265)".to_owned(),
-        StsdBoxContent::Vp08(_) => "VP8".to_owned(),
-        StsdBoxContent::Vp09(_) => "VP9".to_owned(),
-        StsdBoxContent::Mp4a(_) => "AAC".to_owned(),
-        StsdBoxContent::Tx3g(_) => "text".to_owned(),
-        StsdBoxContent::Unknown(code) => code.value.escape_ascii().to_string(),
+    match cut {
+        Some(expected) if whole == 0 => return Err(origin.truncated(expected)),
+        Some(_) => notes.push("The file is cut short within its last fragment; what comes before is used.".to_owned()),
+        None => (),
     }
+    Ok(gathered.samples)
 }
 
-/// Checks the packets of a sound track in a file `len` bytes long.
+/// The time in seconds at which the first sample of a film without samples in its index is decoded: pieces of a broadcast keep the
+/// broadcast's clock.
+fn begin(movie: &Movie<'_>, samples: &[Vec<Sample>]) -> f64 {
+    if !movie.fragmented {
+        return 0.0;
+    }
+    let begins = movie.tracks.iter().zip(samples).filter_map(|(track, samples)| {
+        let ticks = samples.first()?.decoded_at.saturating_sub(track.edit.start);
+        Some(track.edit.lead as f64 / movie.timescale as f64 + ticks as f64 / track.timescale as f64)
+    });
+    begins.reduce(f64::min).unwrap_or(0.0)
+}
+
+/// The first enabled picture track that can be read, else the first one that can; why there is none, where there are some.
 ///
 /// # Errors
-/// [`CaptureError::Truncated`] if one lies beyond the file, [`CaptureError::TooLarge`] if one is larger than
-/// [`MAX_PACKET_BYTES`], [`CaptureError::Malformed`] if together they hold more bytes than the file: a small file
-/// could otherwise ask for the same bytes millions of times.
-fn check_packets(path: &Path, len: u64, packets: &[Sample]) -> Result<()> {
-    let mut total = 0_u64;
-    for packet in packets {
-        check_range(path, len, packet)?;
-        if packet.size > MAX_PACKET_BYTES {
-            return Err(CaptureError::TooLarge {
-                path: path.to_owned(),
-                unit: "bytes of one packet of sound",
-                found: packet.size,
-                limit: MAX_PACKET_BYTES,
-            });
+/// The outer one if the file is damaged.
+fn choose_film(
+    origin: &Origin<'_>,
+    file: &mut File,
+    movie: &Movie<'_>,
+    samples: &[Vec<Sample>],
+    begin_s: f64,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<Result<Option<Film>>> {
+    let candidates = || {
+        movie.tracks.iter().zip(samples).filter(|(track, samples)| {
+            &track.handler == b"vide" && !samples.is_empty() && !movie.is_chapters(track.id)
+        })
+    };
+    let clock = Clock { movie: movie.timescale, origin: (begin_s * 1e9).round() as u64 };
+    let enabled = candidates().filter(|(track, _)| track.enabled);
+    let disabled = candidates().filter(|(track, _)| !track.enabled);
+    let mut refused = None;
+    for (track, samples) in enabled.chain(disabled) {
+        match Film::new(origin, file, track, samples, clock, options) {
+            Ok(film) => {
+                if candidates().count() > 1 {
+                    let number = candidates().position(|(other, _)| other.id == track.id).unwrap_or(0) + 1;
+                    notes.push(format!("It has several picture tracks; number {number} is used."));
+                }
+                if track.edit.more {
+                    notes.push("The edit list of its picture track has several parts; the track is read in one piece.".to_owned());
+                }
+                if !Orientation::from_matrix(track.matrix).1 {
+                    notes.push("Its pictures are stored scaled or skewed; they are only turned and mirrored.".to_owned());
+                }
+                return Ok(Ok(Some(film)));
+            }
+            Err(error) if is_of_the_file(&error) => return Err(error),
+            Err(error) => refused = refused.or(Some(error)),
         }
-        total = total.saturating_add(packet.size);
     }
-    if total > len {
-        return Err(CaptureError::Malformed {
-            path: path.to_owned(),
-            format: "mp4",
-            reason: format!("its packets of sound overlap: {total} bytes in a file of {len}"),
-        });
-    }
-    Ok(())
-}
-
-/// Where `sample` ends.
-///
-/// # Errors
-/// [`CaptureError::Truncated`] if that is beyond the file, `len` bytes long.
-fn check_range(path: &Path, len: u64, sample: &Sample) -> Result<u64> {
-    let end = sample.offset.saturating_add(sample.size);
-    if end > len {
-        return Err(CaptureError::Truncated { path: path.to_owned(), expected: end, found: len, unit: "bytes" });
-    }
-    Ok(end)
+    Ok(refused.map_or(Ok(None), Err))
 }

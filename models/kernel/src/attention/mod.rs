@@ -46,7 +46,8 @@ impl GatedAttention {
             && *width > 0
             && table.len().is_multiple_of(*heads)
             && !(table.len() / heads).is_multiple_of(2)
-            && gate_weight.len() == 2 * width
+            && heads.checked_mul(*width).is_some()
+            && width.checked_mul(2) == Some(gate_weight.len())
             && gate_constant.len() == *heads
     }
 
@@ -136,6 +137,11 @@ struct Scratch {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Gives back what this thread keeps.
+pub(crate) fn forget_scratch() {
+    drop(SCRATCH.take());
 }
 
 /// `count` zeros, in the memory that is there.

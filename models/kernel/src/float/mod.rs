@@ -37,9 +37,20 @@ pub(super) struct Tile<'a> {
 fn inputs<const M: usize>(rows: &[&[f32]; M], matrix: &[f32], stride: usize, out: &Tile<'_>) -> usize {
     let length = rows.first().map_or(0, |row| row.len());
     assert!(M <= ROWS && rows.iter().all(|row| row.len() >= length), "rows of different lengths");
-    assert!(M > 0 && out.stride >= LANES && out.numbers.len() >= (M - 1) * out.stride + LANES, "no room for a tile");
-    assert!(length == 0 || matrix.len() >= (length - 1) * stride + LANES, "a matrix shorter than its rows");
+    assert!(out.has_room::<M>(), "no room for a tile");
+    let last = length.saturating_sub(1).checked_mul(stride).and_then(|at| at.checked_add(LANES));
+    assert!(length == 0 || last.is_some_and(|last| matrix.len() >= last), "a matrix shorter than its rows");
     length
+}
+
+impl Tile<'_> {
+    /// Whether there are [`LANES`] numbers for each of M rows, none of which shares any with another.
+    #[inline(always)]
+    pub(super) fn has_room<const M: usize>(&self) -> bool {
+        // A stride within the slice, a few times, stays below what an address can be.
+        let within = M == 1 || self.stride <= self.numbers.len();
+        M > 0 && M <= ROWS && within && self.stride >= LANES && self.numbers.len() >= (M - 1) * self.stride + LANES
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +103,8 @@ mod tests {
         for isa in Isa::usable() {
             let (rows, matrix) = ([vec![1.0; 3]], vec![1.0; 2 * 70 + LANES - 1]);
             assert!(std::panic::catch_unwind(|| isa.run(Product(&rows, &matrix, 70, 0.0))).is_err(), "{isa}");
+            // A stride whose double wraps around to nothing.
+            assert!(std::panic::catch_unwind(|| isa.run(Product(&rows, &matrix, 1 << 63, 0.0))).is_err(), "{isa}");
         }
     }
 }

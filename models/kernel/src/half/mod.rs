@@ -44,8 +44,8 @@ pub(super) fn half(x: f32) -> u32 {
 fn inputs<const M: usize>(rows: &[&[u32]; M], matrix: &[u32], out: &Tile<'_>) -> usize {
     let length = rows.first().map_or(0, |row| row.len());
     assert!(M <= ROWS && rows.iter().all(|row| row.len() >= length), "rows of different lengths");
-    assert!(M > 0 && out.stride >= LANES && out.numbers.len() >= (M - 1) * out.stride + LANES, "no room for a tile");
-    assert!(matrix.len() >= length * LANES, "a matrix shorter than its rows");
+    assert!(out.has_room::<M>(), "no room for a tile");
+    assert!(length.checked_mul(LANES).is_some_and(|needed| matrix.len() >= needed), "a matrix shorter than its rows");
     length
 }
 

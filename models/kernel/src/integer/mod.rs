@@ -35,13 +35,14 @@ pub(super) struct Window {
 
 impl Window {
     /// Inputs of a row.
+    #[cfg(test)]
     pub(super) fn inputs(&self) -> usize {
         self.segments * self.segment
     }
 
-    /// Bytes from the first input to the last one, both included.
+    /// Bytes from the first input to the last one, both included; the largest number there is where no memory has as many.
     pub(super) fn span(&self) -> usize {
-        self.segments.saturating_sub(1) * self.stride + self.segment
+        self.segments.saturating_sub(1).saturating_mul(self.stride).saturating_add(self.segment)
     }
 
     /// Whether rows and panel are as long as their readers, which look at no length again, rely on.
@@ -49,7 +50,8 @@ impl Window {
     fn check<const M: usize>(&self, rows: &[&[u8]; M], panel: &[i8]) {
         assert!(M <= ROWS && self.segment.is_multiple_of(GROUP), "a tile beyond its size");
         assert!(rows.iter().all(|row| row.len() >= self.span()), "a row is shorter than its window");
-        assert!(panel.len() >= self.inputs() * LANES, "a panel is shorter than its rows");
+        let needed = self.segments.checked_mul(self.segment).and_then(|inputs| inputs.checked_mul(LANES));
+        assert!(needed.is_some_and(|needed| panel.len() >= needed), "a panel is shorter than its rows");
     }
 }
 
@@ -137,6 +139,13 @@ mod tests {
             let rows = [vec![1; window.span()]];
             let caught = std::panic::catch_unwind(|| isa.run(Dot(&rows, window, &panel[1..])));
             assert!(caught.is_err(), "{isa}");
+            // Lengths that wrap around to those that are there.
+            for wide in
+                [Window { stride: usize::MAX - 7, ..window }, Window { segments: 1 << 61, segment: 8, stride: 0 }]
+            {
+                let caught = std::panic::catch_unwind(|| isa.run(Dot(&rows, wide, &panel)));
+                assert!(caught.is_err(), "{isa}, {wide:?}");
+            }
         }
     }
 }

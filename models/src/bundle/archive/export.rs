@@ -6,18 +6,14 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::super::digest::{Hashed, Sha256};
+use super::super::digest::Hashed;
 use super::super::entry::{BundlePath, FileEntry, Role};
 use super::super::manifest::{MANIFEST_NAME, Manifest};
-use super::super::open::{check_place, read_manifest};
-use super::MODE;
+use super::super::open::{open_folder, parse, read_manifest};
+use super::{BLOCK, END, MODE};
 use crate::new_file::NewFile;
 use crate::{ModelError, Result};
 
-/// Bytes that end a tar archive: two blocks of zeros.
-const END: [u8; 1024] = [0; 1024];
-/// The unit that an entry's data is filled up to.
-const BLOCK: u64 = 512;
 /// What a language model from outside is called inside; more are tried where a bundle has a file of that name.
 const LLM_NAMES: [&str; 3] = ["llm.gguf", "language-model.gguf", "llm/model.gguf"];
 
@@ -46,34 +42,32 @@ pub fn export(folder: &Path, target: &Path) -> Result<Exported> {
             reason: "expected nothing there, found something; remove it or choose another name".into(),
         });
     }
-    let manifest_path = folder.join(MANIFEST_NAME);
-    let mut text = read_manifest(folder)?;
-    let utf8 = std::str::from_utf8(&text).map_err(|e| ModelError::Manifest {
-        path: manifest_path.clone(),
-        reason: format!("expected UTF-8 text, found another byte at {}", e.valid_up_to()),
-    })?;
-    let manifest = Manifest::parse(utf8, &manifest_path)?;
+    let folder = open_folder(folder)?;
+    let manifest_path = folder.path().join(MANIFEST_NAME);
+    let mut text = read_manifest(&folder)?;
+    let (manifest, mut digest) = parse(&text, &manifest_path)?;
     // Sizes and kinds first: a missing file is told before gigabytes are written.
-    let places =
-        manifest.files.iter().map(|entry| check_place(folder, &manifest_path, entry)).collect::<Result<Vec<_>>>()?;
+    let open = |entry: &FileEntry| Ok((entry.path.within(folder.path()), folder.file(entry)?));
+    let files = manifest.files.iter().map(open).collect::<Result<Vec<_>>>()?;
 
     let (inside, taken_in) = with_llm_inside(&manifest)?;
     if taken_in.is_some() {
         text = inside.to_toml(&manifest_path)?.into_bytes();
+        (_, digest) = parse(&text, &manifest_path)?;
     }
     let mut out = NewFile::create(target)?;
     let failed = |e| ModelError::io(target, "write", e);
     let mut bytes = write_header(&mut out, target, MANIFEST_NAME, text.len() as u64)?;
     out.write_all(&text).map_err(failed)?;
     bytes += pad(&mut out, text.len() as u64).map_err(failed)?;
-    for (entry, place) in inside.files.iter().zip(&places) {
+    for (entry, (place, file)) in inside.files.iter().zip(files) {
         bytes += write_header(&mut out, target, entry.path.as_str(), entry.bytes)?;
-        copy(place, entry, &mut out, target)?;
+        copy(&place, file, entry, &mut out, target)?;
         bytes += pad(&mut out, entry.bytes).map_err(failed)?;
     }
     out.write_all(&END).map_err(failed)?;
     out.publish()?;
-    Ok(Exported { digest: Sha256::of(&text).to_string(), bytes: bytes + END.len() as u64, taken_in })
+    Ok(Exported { digest: digest.to_string(), bytes: bytes + END.len() as u64, taken_in })
 }
 
 /// The manifest with the language model below the folder, and where it lay when it was outside.
@@ -110,8 +104,7 @@ fn write_header(out: &mut impl Write, target: &Path, name: &str, size: u64) -> R
 }
 
 /// Copies a file's bytes and holds what was copied against its entry.
-fn copy(place: &Path, entry: &FileEntry, out: &mut impl Write, target: &Path) -> Result<()> {
-    let file = File::open(place).map_err(|e| ModelError::io(place, "read", e))?;
+fn copy(place: &Path, file: File, entry: &FileEntry, out: &mut impl Write, target: &Path) -> Result<()> {
     // One byte more shows a file that has grown.
     let mut file = Hashed::new(file.take(entry.bytes.saturating_add(1)));
     let mut chunk = vec![0; 1 << 20];

@@ -62,7 +62,7 @@ impl Node for Attention {
 }
 
 #[derive(Debug)]
-struct Ready(GatedAttention);
+pub(super) struct Ready(GatedAttention);
 
 impl Operator for Ready {
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {

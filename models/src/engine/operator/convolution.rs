@@ -72,6 +72,12 @@ impl Convolution {
         if self.numbers == Numbers::Bytes { each.next_multiple_of(4) } else { each }
     }
 
+    /// Lines of the output, and rows of a line. The picture is not smaller than the kernel.
+    fn extent(&self, image: Image) -> [usize; 2] {
+        let along = |axis: usize, length: usize| (length - self.kernel[axis]) / self.strides[axis] + 1;
+        [along(0, image.lines()), along(1, image.points())]
+    }
+
     /// Length of the output for a length of the input along an axis.
     fn along(&self, axis: usize, length: &TDim) -> TDim {
         let whole = length.clone() + self.around[2 * axis] + self.around[2 * axis + 1];
@@ -127,7 +133,7 @@ enum Weights {
 }
 
 #[derive(Debug)]
-struct Ready {
+pub(super) struct Ready {
     node: Convolution,
     weights: Weights,
     bias: Vec<f32>,
@@ -149,10 +155,14 @@ impl Operator for Ready {
             image.lines() >= kernel[0] && image.points() >= kernel[1],
             "expected at least {kernel:?} points, found {height} x {width} within {around:?}"
         );
+        let each = height * width * image.channels;
+        ensure!(each > 0, "an empty picture");
         let residual = data.get(1).map_or(&[][..], |residual| residual.values);
-        let size = out.len() / (input.values.len() / (height * width * image.channels).max(1)).max(1);
-        let pictures = input.values.chunks_exact(height * width * image.channels);
-        for (i, (picture, out)) in pictures.zip(out.chunks_exact_mut(size.max(1))).enumerate() {
+        let [lines, rows] = self.node.extent(image);
+        let (count, size) = (input.values.len() / each, lines * rows * self.node.outputs);
+        ensure!(out.len() == count * size, "room for {} numbers, expected {}", out.len(), count * size);
+        let pictures = input.values.chunks_exact(each);
+        for (i, (picture, out)) in pictures.zip(out.chunks_exact_mut(size)).enumerate() {
             let residual = residual.get(i * size..(i + 1) * size).unwrap_or_default();
             self.picture(picture, image, residual, out);
         }
@@ -162,11 +172,12 @@ impl Operator for Ready {
 
 impl Ready {
     fn picture(&self, x: &[f32], image: Image, residual: &[f32], out: &mut [f32]) {
-        let Convolution { groups, kernel, strides, outputs, activation, .. } = self.node;
+        let Convolution { groups, strides, outputs, activation, .. } = self.node;
         let line = image.points() * self.node.point();
+        let [count, rows] = self.node.extent(image);
         let lines = Lines {
-            lines: (image.lines() - kernel[0]) / strides[0] + 1,
-            rows: (image.points() - kernel[1]) / strides[1] + 1,
+            lines: count,
+            rows,
             step: strides[1] * self.node.point(),
             stride: strides[0] * line,
             segment: line,

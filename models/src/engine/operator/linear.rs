@@ -78,7 +78,7 @@ enum Weight {
 }
 
 #[derive(Debug)]
-struct Ready {
+pub(super) struct Ready {
     node: Linear,
     weight: Weight,
     bias: Vec<f32>,

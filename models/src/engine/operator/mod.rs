@@ -68,8 +68,8 @@ struct Data<'a> {
     values: &'a [f32],
 }
 
-/// A node that has its constants.
-trait Operator: Debug + Send + Sync {
+/// A node that has its constants. What it promises stands in [`output`].
+trait Operator: output::WritesAll + Debug + Send + Sync {
     /// Writes every number of `out`, whose axes are those that the node said; what stands there before is nothing to read.
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()>;
 }
@@ -198,8 +198,7 @@ impl EvalOp for Own {
             .zip(&inputs)
             .map(|(view, input)| Ok(Data { shape: input.shape(), values: view.as_slice::<f32>()? }));
         let data = data.collect::<TractResult<Vec<_>>>()?;
-        let mut out = output::unwritten(&self.axes(&inputs)?)?;
-        self.operator.run(&data, out.try_as_plain_ram_mut()?.as_slice_mut()?)?;
+        let out = output::run(self.operator.as_ref(), &data, &self.axes(&inputs)?)?;
         Ok(tvec!(out.into_tvalue()))
     }
 }

@@ -42,7 +42,7 @@ impl Node for LayerNorm {
 }
 
 #[derive(Debug)]
-struct Ready {
+pub(super) struct Ready {
     gain: Vec<f32>,
     bias: Vec<f32>,
     epsilon: f32,

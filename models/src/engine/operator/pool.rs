@@ -51,19 +51,22 @@ impl Node for MaxPool {
 impl Operator for MaxPool {
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
         let Self { kernel, stride, padding } = *self;
-        let Data { shape: &[_, height, width, channels], values } = *data.first().context("no input")? else {
+        let Data { shape: &[count, height, width, channels], values } = *data.first().context("no input")? else {
             bail!("expected four axes")
         };
+        ensure!(height * width * channels > 0, "an empty map");
         ensure!(height + 2 * padding >= kernel && width + 2 * padding >= kernel, "a map smaller than the window");
         let (lines, points) =
             ((height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1);
+        let expected = count * lines * points * channels;
+        ensure!(out.len() == expected, "room for {} numbers, expected {expected}", out.len());
         // A window's part inside the map; the padding is smaller than the window, so it is never empty.
         let inside = |at: usize, length: usize| {
             let begin = at * stride;
             (begin.max(padding) - padding)..(begin + kernel - padding).min(length)
         };
-        let maps = values.chunks_exact((height * width * channels).max(1));
-        for (map, out) in maps.zip(out.chunks_exact_mut((lines * points * channels).max(1))) {
+        let maps = values.chunks_exact(height * width * channels);
+        for (map, out) in maps.zip(out.chunks_exact_mut(lines * points * channels)) {
             for (i, out) in out.chunks_exact_mut(channels).enumerate() {
                 out.fill(f32::NEG_INFINITY);
                 for y in inside(i / points, height) {

@@ -45,10 +45,12 @@ impl Node for Pooled {
 
 impl Operator for Pooled {
     fn run(&self, data: &[Data<'_>], out: &mut [f32]) -> TractResult<()> {
-        let Data { shape: &[_, height, width, channels], values } = *data.first().context("no input")? else {
+        let Data { shape: &[count, height, width, channels], values } = *data.first().context("no input")? else {
             bail!("expected four axes")
         };
         ensure!(height * width * channels > 0, "an empty map");
+        let expected = count * if self.over_places { channels } else { height * width } * 2;
+        ensure!(out.len() == expected, "room for {} numbers, expected {expected}", out.len());
         if !self.over_places {
             for (point, out) in values.chunks_exact(channels).zip(out.as_chunks_mut::<2>().0) {
                 *out = over_channels(point);

@@ -5,6 +5,7 @@
 //! not on the list is refused.
 
 use super::header::{GgufHeader, MetaValue};
+use super::parts::Place;
 use super::{tensors, tokenizer};
 use crate::{ModelError, Result};
 
@@ -166,9 +167,10 @@ impl GgufHeader {
         };
         if !name.to_lowercase().contains("vicuna") {
             warnings.push(format!(
-                "{}: general.name is {name:?}, expected a name with \"vicuna\": LLaMA-2-7B has the same shapes, check \
+                "{}: general.name is {:?}, expected a name with \"vicuna\": LLaMA-2-7B has the same shapes, check \
                  where the file comes from",
-                self.path.display()
+                self.path.display(),
+                name.chars().take(80).collect::<String>()
             ));
         }
     }
@@ -190,15 +192,8 @@ impl Fields<'_> {
         }
     }
 
-    fn found(&self, key: &str) -> String {
-        match self.header.get(key) {
-            None => "absent".into(),
-            Some(MetaValue::String(text)) => format!("{:?}", text.chars().take(80).collect::<String>()),
-            Some(MetaValue::Strings(list)) => format!("a list of {} strings", list.len()),
-            Some(MetaValue::F32s(list)) => format!("a list of {} numbers", list.len()),
-            Some(MetaValue::I32s(list)) => format!("a list of {} numbers", list.len()),
-            Some(other) => format!("{other:?}"),
-        }
+    pub(super) fn found(&self, key: &str) -> String {
+        self.header.get(key).map_or_else(|| "absent".into(), MetaValue::brief)
     }
 
     fn architecture(&self) -> Result<()> {
@@ -208,7 +203,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Refuses `llama.*` and `split.*` keys that are not known to leave a plain llama a plain llama.
+    /// Refuses `llama.*` keys that are not known to leave a plain llama a plain llama, and a part of a model.
     fn closed_list(&self) -> Result<()> {
         const KNOWN: [&str; 21] = [
             "llama.attention.causal",
@@ -234,10 +229,12 @@ impl Fields<'_> {
             "llama.vocab_size",
         ];
         for key in self.header.metadata.keys() {
-            let foreign = key.starts_with("llama.") && !KNOWN.contains(&key.as_str());
-            if foreign || key.starts_with("split.") {
-                return Err(self.refuse(key, "no such key in a plain, unsplit llama", self.found(key)));
+            if key.starts_with("llama.") && !KNOWN.contains(&key.as_str()) {
+                return Err(self.refuse(key, "no such key in a plain llama", self.found(key)));
             }
+        }
+        if let Some(place) = Place::of(self.header)? {
+            return Err(self.refuse("split.count", "a whole model", place.advice(self.header.path())));
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! The header of a GGUF file: metadata and tensor infos, with limits on everything (GGUF versions 2 and 3).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::element::element;
 use super::reader::Reader;
 use crate::tensor::foreign::{self, Foreign};
-use crate::{ModelError, Result};
+use crate::{HeldFile, ModelError, Result};
 
 /// Most metadata keys that are read; published models have some thirty.
 const MAX_KEYS: u64 = 4096;
@@ -51,6 +51,19 @@ pub enum MetaValue {
     },
 }
 
+impl MetaValue {
+    /// The value as a message can show it: a text or a list may be megabytes long.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::String(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
+            Self::Strings(list) => format!("a list of {} strings", list.len()),
+            Self::F32s(list) => format!("a list of {} numbers", list.len()),
+            Self::I32s(list) => format!("a list of {} numbers", list.len()),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 /// Where a tensor lies in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -76,11 +89,14 @@ impl TensorInfo {
 /// Metadata and tensor infos of a GGUF file whose sizes agree with the file's length.
 #[derive(Clone, Debug)]
 pub struct GgufHeader {
+    pub(super) file: HeldFile,
     pub(super) path: PathBuf,
     pub(super) metadata: BTreeMap<String, MetaValue>,
     pub(super) tensors: Vec<TensorInfo>,
     /// Where the weights start in the file.
     pub(super) data_start: u64,
+    /// Keys in the order of the file, each with the bytes from its length to the end of its value.
+    pub(super) entries: Vec<(String, Range<u64>)>,
 }
 
 impl GgufHeader {
@@ -91,10 +107,28 @@ impl GgufHeader {
     /// short, lengths beyond the file or beyond sane limits, repeated keys or names, tensors that do not follow each
     /// other.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut reader = Reader::open(path)?;
+        let file = HeldFile::open(path).map_err(|e| match e {
+            ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidInput => ModelError::Format {
+                path: path.into(),
+                format: "GGUF",
+                reason: "it is not a regular file".into(),
+                fix: "give the path of a .gguf file",
+            },
+            other => other,
+        })?;
+        Self::of(&file)
+    }
+
+    /// As [`GgufHeader::read`], of an open file; the weights are checked in the same one.
+    ///
+    /// # Errors
+    /// As [`GgufHeader::read`].
+    pub fn of(file: &HeldFile) -> Result<Self> {
+        let path = file.path();
+        let mut reader = Reader::new(file);
         let magic = reader.array::<4>("the magic number")?;
         if &magic != b"GGUF" {
-            return Err(foreign(&reader, path, magic));
+            return Err(foreign(&reader, file, magic));
         }
         let version = reader.u32("the version")?;
         if !(2..=3).contains(&version) {
@@ -102,7 +136,7 @@ impl GgufHeader {
         }
         let tensor_count = count(&mut reader, "the number of tensors", MAX_TENSORS)?;
         let key_count = count(&mut reader, "the number of metadata keys", MAX_KEYS)?;
-        let metadata = read_metadata(&mut reader, key_count)?;
+        let (metadata, entries) = read_metadata(&mut reader, key_count)?;
         let alignment = alignment(&reader, &metadata)?;
         let tensors = read_tensors(&mut reader, tensor_count, alignment)?;
         let data_start = reader.position().next_multiple_of(alignment);
@@ -114,7 +148,12 @@ impl GgufHeader {
                 reader.file_len()
             )));
         }
-        Ok(Self { path: path.into(), metadata, tensors, data_start })
+        Ok(Self { file: file.clone(), path: path.into(), metadata, tensors, data_start, entries })
+    }
+
+    /// The open file.
+    pub(in crate::llama) fn file(&self) -> &HeldFile {
+        &self.file
     }
 
     /// The file.
@@ -164,15 +203,15 @@ impl GgufHeader {
 }
 
 /// A refusal of a file that begins with something else.
-fn foreign(reader: &Reader, path: &Path, magic: [u8; 4]) -> ModelError {
+fn foreign(reader: &Reader, file: &HeldFile, magic: [u8; 4]) -> ModelError {
     let mut start = Vec::new();
     // What cannot be read now was readable a moment ago; the magic number alone is told then.
-    let _ = File::open(path).and_then(|file| file.take(FOREIGN_BYTES).read_to_end(&mut start));
+    let _ = file.reader().take(FOREIGN_BYTES).read_to_end(&mut start);
     let told = format!("it starts with {}, expected GGUF", magic.escape_ascii());
     match foreign::kind(&start) {
         None => reader.malformed(told),
         Some(Foreign { reason, .. }) => ModelError::Format {
-            path: path.into(),
+            path: file.path().into(),
             format: "GGUF",
             reason: format!("{told}: {reason}"),
             fix: "give the path of a .gguf file, downloaded whole",
@@ -188,17 +227,23 @@ fn count(reader: &mut Reader, what: &str, limit: u64) -> Result<u64> {
     Ok(n)
 }
 
-fn read_metadata(reader: &mut Reader, keys: u64) -> Result<BTreeMap<String, MetaValue>> {
+/// Values by key.
+pub(super) type Metadata = BTreeMap<String, MetaValue>;
+
+fn read_metadata(reader: &mut Reader, keys: u64) -> Result<(Metadata, Vec<(String, Range<u64>)>)> {
     let mut metadata = BTreeMap::new();
+    let mut entries = Vec::new();
     for _ in 0..keys {
+        let start = reader.position();
         let key = reader.name(MAX_KEY_BYTES, "a metadata key")?;
         let value = read_value(reader, &key)?;
         if metadata.contains_key(&key) {
             return Err(reader.malformed(format!("metadata key {key} appears twice")));
         }
+        entries.push((key.clone(), start..reader.position()));
         metadata.insert(key, value);
     }
-    Ok(metadata)
+    Ok((metadata, entries))
 }
 
 fn read_value(reader: &mut Reader, key: &str) -> Result<MetaValue> {
@@ -253,13 +298,26 @@ fn words<T>(bytes: &[u8], convert: impl Fn([u8; 4]) -> T) -> Vec<T> {
     bytes.as_chunks::<4>().0.iter().map(|word| convert(*word)).collect()
 }
 
+/// The key of the padding unit.
+const ALIGNMENT_KEY: &str = "general.alignment";
+
+/// Padding unit of tensors where it was checked.
+pub(super) fn padding_unit(metadata: &Metadata) -> u64 {
+    match metadata.get(ALIGNMENT_KEY) {
+        Some(MetaValue::U32(n)) => u64::from((*n).max(1)),
+        _ => 32,
+    }
+}
+
 /// Padding unit of tensors. llama.cpp takes any power of two; below 32 its memory map would give unaligned weights.
-fn alignment(reader: &Reader, metadata: &BTreeMap<String, MetaValue>) -> Result<u64> {
-    match metadata.get("general.alignment") {
-        None => Ok(32),
-        Some(MetaValue::U32(n)) if n.is_power_of_two() && (32..=65_536).contains(n) => Ok(u64::from(*n)),
-        Some(other) => Err(reader
-            .malformed(format!("general.alignment is {other:?}, expected a power of two between 32 and 65536 as U32"))),
+fn alignment(reader: &Reader, metadata: &Metadata) -> Result<u64> {
+    match metadata.get(ALIGNMENT_KEY) {
+        None => Ok(padding_unit(metadata)),
+        Some(MetaValue::U32(n)) if n.is_power_of_two() && (32..=65_536).contains(n) => Ok(padding_unit(metadata)),
+        Some(other) => Err(reader.malformed(format!(
+            "general.alignment is {}, expected a power of two between 32 and 65536 as U32",
+            other.brief()
+        ))),
     }
 }
 

@@ -1,37 +1,22 @@
 //! Bounded little-endian reads: no length in a file is believed before it is held against the bytes that are left.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
 
-use crate::{ModelError, Result};
+use crate::{HeldFile, HeldReader, ModelError, Result};
 
 /// Largest header that is read. Vicuna's takes 0.7 MB, vocabularies of 256,000 tokens with merges about 16 MB.
 const MAX_HEADER_BYTES: u64 = 128 << 20;
 
 /// A file read from front to back within its length.
 pub(super) struct Reader {
-    file: BufReader<File>,
-    path: PathBuf,
+    file: BufReader<HeldReader>,
+    held: HeldFile,
     position: u64,
-    len: u64,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        // Asked before opening: opening a pipe would wait for a writer for ever.
-        let metadata = std::fs::metadata(path).map_err(|e| ModelError::io(path, "read", e))?;
-        if !metadata.is_file() {
-            return Err(ModelError::Format {
-                path: path.into(),
-                format: "GGUF",
-                reason: "it is not a regular file".into(),
-                fix: "give the path of a .gguf file",
-            });
-        }
-        let file = File::open(path).map_err(|e| ModelError::io(path, "read", e))?;
-        let len = metadata.len();
-        Ok(Self { file: BufReader::new(file), path: path.into(), position: 0, len })
+    pub(super) fn new(file: &HeldFile) -> Self {
+        Self { file: BufReader::new(file.reader()), held: file.clone(), position: 0 }
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -39,12 +24,12 @@ impl Reader {
     }
 
     pub(super) fn file_len(&self) -> u64 {
-        self.len
+        self.held.len()
     }
 
     pub(super) fn malformed(&self, reason: impl Into<String>) -> ModelError {
         ModelError::Format {
-            path: self.path.clone(),
+            path: self.held.path().to_owned(),
             format: "GGUF",
             reason: reason.into(),
             fix: "copy or download the file again",
@@ -53,12 +38,12 @@ impl Reader {
 
     /// Fails unless `bytes` more can be read.
     pub(super) fn claim(&self, bytes: Option<u64>, what: &str) -> Result<u64> {
-        let left = self.len.min(MAX_HEADER_BYTES).saturating_sub(self.position);
+        let left = self.held.len().min(MAX_HEADER_BYTES).saturating_sub(self.position);
         match bytes {
             Some(n) if n <= left => Ok(n),
             _ => {
                 let asked = bytes.map_or_else(|| "more than 2^64".into(), |n| n.to_string());
-                let reason = if self.len > MAX_HEADER_BYTES {
+                let reason = if self.held.len() > MAX_HEADER_BYTES {
                     format!(
                         "{what} at byte {} needs {asked} bytes, {left} are left of the header's limit",
                         self.position
@@ -77,7 +62,7 @@ impl Reader {
     pub(super) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         self.claim(Some(N as u64), what)?;
         let mut bytes = [0; N];
-        self.file.read_exact(&mut bytes).map_err(|e| ModelError::io(&self.path, "read", e))?;
+        self.file.read_exact(&mut bytes).map_err(|e| self.held.fault("read", e))?;
         self.position += N as u64;
         Ok(bytes)
     }
@@ -94,8 +79,7 @@ impl Reader {
     pub(super) fn bytes(&mut self, bytes: Option<u64>, what: &str) -> Result<Vec<u8>> {
         let n = self.claim(bytes, what)?;
         let mut buffer = Vec::new();
-        let got =
-            self.file.by_ref().take(n).read_to_end(&mut buffer).map_err(|e| ModelError::io(&self.path, "read", e))?;
+        let got = self.file.by_ref().take(n).read_to_end(&mut buffer).map_err(|e| self.held.fault("read", e))?;
         self.position += got as u64;
         if got as u64 != n {
             return Err(
@@ -109,7 +93,7 @@ impl Reader {
     pub(super) fn skip(&mut self, bytes: Option<u64>, what: &str) -> Result<()> {
         let n = self.claim(bytes, what)?;
         let passed = std::io::copy(&mut self.file.by_ref().take(n), &mut std::io::sink())
-            .map_err(|e| ModelError::io(&self.path, "read", e))?;
+            .map_err(|e| self.held.fault("read", e))?;
         self.position += passed;
         if passed == n { Ok(()) } else { Err(self.malformed(format!("{what}: the file changed while it was read"))) }
     }

@@ -28,10 +28,10 @@ pub(super) struct Tokens {
 pub(super) fn check(header: &GgufHeader, fields: &Fields<'_>, warnings: &mut Vec<String>) -> Result<Tokens> {
     match header.get("tokenizer.ggml.model") {
         Some(MetaValue::String(model)) if model == "llama" => {}
-        Some(MetaValue::String(model)) => {
-            return Err(fields.refuse("tokenizer.ggml.model", "\"llama\" (SentencePiece)", format!("{model:?}")));
+        _ => {
+            let found = fields.found("tokenizer.ggml.model");
+            return Err(fields.refuse("tokenizer.ggml.model", "\"llama\" (SentencePiece)", found));
         }
-        _ => return Err(fields.refuse("tokenizer.ggml.model", "\"llama\" (SentencePiece)", "absent or no string")),
     }
     if let Some(other) = header.get("tokenizer.ggml.pre")
         && !matches!(other, MetaValue::String(_))

@@ -1,6 +1,5 @@
 //! Whether the weights of a GGUF file are numbers.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
@@ -20,10 +19,10 @@ impl GgufHeader {
     /// of quantised types are left to llama.cpp's own check.
     ///
     /// # Errors
-    /// NotFinite with tensor and index, Io.
+    /// NotFinite with tensor and index, Io, Changed.
     pub fn check_weights(&self) -> Result<bool> {
-        let io = |e| ModelError::io(&self.path, "read", e);
-        let mut file = File::open(&self.path).map_err(io)?;
+        let io = |e| self.file.fault("read", e);
+        let mut file = self.file.reader();
         let mut chunk = Vec::new();
         let mut all = true;
         for tensor in &self.tensors {

@@ -37,7 +37,10 @@ impl<'a> Machine<'a> {
             let at = self.position;
             match self.step() {
                 Ok(None) => {}
-                Ok(Some(root)) => return Ok((Pickle { values: self.values, root }, self.position)),
+                Ok(Some(root)) => {
+                    let bytes = self.position;
+                    return Ok((Pickle { values: self.values, root, bytes }, bytes));
+                }
                 Err(reason) => return Err(format!("pickle, byte {at}: {reason}")),
             }
         }

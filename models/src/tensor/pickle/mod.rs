@@ -68,6 +68,8 @@ pub enum Value<'a> {
 pub struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: ValueId,
+    /// Length of the program.
+    bytes: usize,
 }
 
 impl<'a> Index<ValueId> for Pickle<'a> {
@@ -115,6 +117,17 @@ impl<'a> Pickle<'a> {
             Value::Persistent(_) => Some(id),
             _ => None,
         })
+    }
+
+    /// Length of the program in bytes. What is made of a pickle is to be bounded by it: a value, however large, can be named many
+    /// times in two bytes each.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// The value that the program returns.

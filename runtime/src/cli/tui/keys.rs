@@ -16,6 +16,8 @@ pub(super) enum Request {
     Do(Command),
     /// The whole picture anew: something else wrote to the terminal.
     Redraw,
+    /// The end of the session: no key comes any more.
+    Gone,
 }
 
 /// Ctrl-C, which a raw terminal gives as a byte.
@@ -47,7 +49,7 @@ pub(super) fn read(mut source: impl Read, mut act: impl FnMut(Request) -> bool) 
         match source.read(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => {
-                act(Request::Do(Command::Stop));
+                act(Request::Gone);
                 return;
             }
             Ok(count) => {
@@ -91,11 +93,11 @@ mod tests {
     fn letters_are_commands_and_the_end_of_the_terminal_stops() {
         use Command::{Reload, Stop, ToggleMute};
         let [mute, reload, stop] = [ToggleMute, Reload, Stop].map(Request::Do);
-        assert_eq!(asked(b"mxr\x0c"), [mute, reload, Request::Redraw, stop]);
-        assert_eq!(asked(b"\x03"), [stop, stop]);
+        assert_eq!(asked(b"mxr\x0c"), [mute, reload, Request::Redraw, Request::Gone]);
+        assert_eq!(asked(b"\x03"), [stop, Request::Gone]);
         // A cursor key, F1 and Alt-M are none of ours.
         for key in [&b"\x1b[A"[..], b"\x1bOq", b"\x1bm"] {
-            assert_eq!(asked(key), [stop], "{key:?}");
+            assert_eq!(asked(key), [Request::Gone], "{key:?}");
         }
     }
 

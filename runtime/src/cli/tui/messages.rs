@@ -1,11 +1,13 @@
 //! Lines that would go to stderr while the view has the terminal, and events: shown at the bottom of the view.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use heapless::Deque;
 use serde_json::Value;
+
+use crate::cli::output;
 
 /// Lines kept; overflow: the oldest is forgotten.
 const LINES: usize = 64;
@@ -80,15 +82,13 @@ pub(super) fn last() -> Vec<String> {
 pub(super) fn flush() {
     OPEN.store(false, Ordering::Release);
     let mut kept = kept();
-    let mut out = std::io::stderr().lock();
     let forgotten = std::mem::take(&mut kept.forgotten);
-    // Where stderr cannot be written, nobody is there to be told.
     if forgotten > 0 {
-        let _ = writeln!(out, "mien: {forgotten} earlier lines were not kept; `2>FILE` keeps all");
+        output::on_stderr(&format!("mien: {forgotten} earlier lines were not kept; `2>FILE` keeps all"));
     }
     while let Some(line) = kept.lines.pop_front() {
         if line.owed {
-            let _ = writeln!(out, "{}", line.text);
+            output::on_stderr(&line.text);
         }
     }
 }

@@ -15,8 +15,9 @@ mod status;
 mod tests;
 mod trace;
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ use screen::Screen;
 /// Time between two pictures.
 const TURN: Duration = Duration::from_millis(100);
 /// How long the end waits for a terminal that takes nothing any longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Whether there is a terminal to show the view in and to read keys from; sooner known than networks are loaded.
 ///
@@ -45,10 +46,17 @@ pub(crate) fn check() -> Result<()> {
     keys::source().map(drop)
 }
 
+/// Makes the terminal line by line again, for a process that ends at once.
+pub(crate) fn put_back() {
+    screen::cook();
+}
+
 /// The open view. Dropping it puts the terminal back; drop it before what the program still prints, and before a long end,
 /// so that a second Ctrl-C finds the terminal as it was.
 pub(crate) struct Tui {
     ended: Arc<AtomicBool>,
+    /// Why nobody sees the view any longer.
+    gone: Arc<OnceLock<String>>,
     drawing: Option<JoinHandle<()>>,
 }
 
@@ -66,33 +74,54 @@ impl Tui {
         messages::open();
         let ended = Arc::new(AtomicBool::new(false));
         let redraw = Arc::new(AtomicBool::new(false));
+        let gone: Arc<OnceLock<String>> = Arc::default();
 
         let (stop, anew, commanded) = (Arc::clone(&ended), Arc::clone(&redraw), Arc::clone(&handler));
+        let deaf = Arc::clone(&gone);
         let work = move || {
-            keys::read(source, |request| {
+            let act = |request| {
                 if stop.load(Ordering::Relaxed) {
                     return false;
                 }
                 match request {
                     Request::Redraw => anew.store(true, Ordering::Relaxed),
                     Request::Do(command) => messages::answer(&commanded(command)),
+                    Request::Gone => {
+                        let _ = deaf.set("the terminal is gone".into());
+                        drop(commanded(Command::Stop));
+                    }
                 }
                 true
-            });
+            };
+            if catch_unwind(AssertUnwindSafe(|| keys::read(source, act))).is_err() {
+                let _ = deaf.set("the thread that reads keys broke down".into());
+                drop(commanded(Command::Stop));
+            }
         };
         // Never joined: it may wait for a key for ever, and ends with the program.
         std::thread::Builder::new().name("keys".into()).spawn(work).map_err(|e| thread("keys", e))?;
 
         let stop = Arc::clone(&ended);
         let marker = draw::marker(std::env::var("TERM").ok().as_deref());
+        let unseen = Arc::clone(&gone);
         let work = move || {
-            if let Err(error) = show(&mut screen, &*view, marker, &stop, &redraw) {
-                messages::note(&format!("mien: the terminal is gone ({error}): the session ends"));
-                drop(handler(Command::Stop));
-            }
+            let shown = catch_unwind(AssertUnwindSafe(|| show(&mut screen, &*view, marker, &stop, &redraw)));
+            let reason = match shown {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => format!("the terminal is gone ({error})"),
+                Err(_) => "the thread that draws the view broke down".into(),
+            };
+            messages::note(&format!("mien: {reason}: the session ends"));
+            let _ = unseen.set(reason);
+            drop(handler(Command::Stop));
         };
         let drawing = std::thread::Builder::new().name("view".into()).spawn(work).map_err(|e| thread("view", e))?;
-        Ok(Self { ended, drawing: Some(drawing) })
+        Ok(Self { ended, gone, drawing: Some(drawing) })
+    }
+
+    /// Puts the terminal back; gives why nobody saw the view any longer, where that ended the session.
+    pub(crate) fn close(self) -> Option<String> {
+        self.gone.get().map(|reason| format!("{reason}, and nobody sees any longer that the devices are open"))
     }
 
     /// Shows a line among the messages.

@@ -1,9 +1,7 @@
 //! The terminal while the view has it, and how it is put back.
 
 use std::io::{BufWriter, IsTerminal, Stdout, Write};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use mien_runtime::{Result, RuntimeError};
 use ratatui::backend::CrosstermBackend;
@@ -14,8 +12,6 @@ use ratatui::{Frame, Terminal};
 
 /// One picture goes out in one piece, so that no half of it is seen.
 const PICTURE: usize = 1 << 16;
-/// How long the message of a panic that the session survived stays before the view returns.
-const MESSAGE: Duration = Duration::from_secs(2);
 
 /// Whether the terminal is taken: whoever takes this back puts it back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -33,7 +29,6 @@ impl Screen {
     /// # Errors
     /// As the system or the terminal has them.
     pub(super) fn open() -> std::io::Result<Self> {
-        restore_before_panic_messages();
         take()?;
         let made = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE, std::io::stdout())));
         made.map(|terminal| Self { terminal }).inspect_err(|_| restore())
@@ -44,11 +39,6 @@ impl Screen {
     /// # Errors
     /// The terminal has gone.
     pub(super) fn draw(&mut self, picture: impl FnOnce(&mut Frame)) -> std::io::Result<()> {
-        if !TAKEN.load(Ordering::Acquire) {
-            std::thread::park_timeout(MESSAGE);
-            take()?;
-            self.clear()?;
-        }
         self.terminal.draw(picture).map(|_| ())
     }
 
@@ -102,17 +92,4 @@ fn restore() {
         let _ = disable_raw_mode();
         let _ = execute!(std::io::stdout(), LeaveAlternateScreen, Show);
     }
-}
-
-/// The message of a panic on any thread would be lost with the second screen. Most panics end the program; where one is
-/// caught, as those of camera drivers are, the view returns by itself.
-fn restore_before_panic_messages() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let next = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore();
-            next(panic);
-        }));
-    });
 }

@@ -1,7 +1,7 @@
 //! One opening of a device, on a thread that can be left behind.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,12 +31,19 @@ pub(super) struct Fault {
     pub(super) reason: String,
     /// Where the device is meanwhile.
     pub(super) absence: Absence,
+    /// Whether the cause lies in this process, which another one would not have.
+    pub(super) within: bool,
 }
 
 impl Fault {
     /// A fault of a device that is there.
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), absence: Absence::Present }
+        Self { reason: reason.into(), absence: Absence::Present, within: false }
+    }
+
+    /// A fault whose cause lies in this process.
+    pub(super) fn within(reason: impl Into<String>) -> Self {
+        Self { within: true, ..Self::new(reason) }
     }
 }
 
@@ -50,7 +57,7 @@ impl From<CaptureError> for Fault {
         };
         // Only Linux shows devices as nodes that are watched.
         let absence = if missing && cfg!(target_os = "linux") { Absence::Missing } else { Absence::Present };
-        Self { reason: error.to_string(), absence }
+        Self { reason: error.to_string(), absence, within: false }
     }
 }
 
@@ -61,6 +68,8 @@ struct Shared {
     stop: AtomicBool,
     /// Samples or pictures so far.
     data: AtomicU64,
+    /// The number of the ring that its stream writes to, if it has one.
+    ring: OnceLock<u32>,
 }
 
 impl Shared {
@@ -99,6 +108,14 @@ impl Opener {
         }
     }
 
+    /// Gives up what an attempt that hangs has: a microphone's ring, so that the next attempt gets another one. What a camera
+    /// that hangs still delivers is thrown away anyhow.
+    pub(super) fn abandon(&self, attempt: &Attempt) {
+        if let (Self::Sound(_, lender), Some(ring)) = (self, attempt.shared.ring.get()) {
+            lender.abandon(*ring);
+        }
+    }
+
     /// Starts an attempt.
     ///
     /// # Errors
@@ -108,6 +125,7 @@ impl Opener {
             phase: Mutex::new(Phase::Opening),
             stop: AtomicBool::new(false),
             data: AtomicU64::new(0),
+            ring: OnceLock::new(),
         });
         let (opener, mine) = (self.clone(), Arc::clone(&shared));
         let name = match self {
@@ -117,14 +135,14 @@ impl Opener {
         let work = move || {
             let end = match quietly(|| opener.run(&mine)) {
                 Ok(end) => end,
-                Err(_) => Err(Fault::new("the driver's library broke down")),
+                Err(_) => Err(Fault::within("the driver's library broke down")),
             };
             mine.set(Phase::Broken(end.err().unwrap_or_else(|| Fault::new("closed"))));
         };
         let thread = std::thread::Builder::new()
             .name(name.into())
             .spawn(work)
-            .map_err(|e| Fault::new(format!("cannot start a thread: {e}")))?;
+            .map_err(|e| Fault::within(format!("cannot start a thread: {e}; see `ulimit -u`")))?;
         Ok(Attempt { shared, thread, since: Instant::now() })
     }
 
@@ -132,8 +150,9 @@ impl Opener {
     fn run(&self, shared: &Shared) -> Result<(), Fault> {
         match self {
             Self::Sound(device, lender) => {
-                let hangs = || Fault::new("the stream before still hangs in the driver and holds the ring");
+                let hangs = || Fault::within("the stream before does not end; it is given up soon");
                 let sink = lender.lend().ok_or_else(hangs)?;
+                let _ = shared.ring.set(sink.ring());
                 let counters = Arc::clone(sink.counters());
                 let mut stream = device.open(sink)?;
                 let before = counters.received();

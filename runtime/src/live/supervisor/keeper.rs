@@ -9,13 +9,32 @@ use super::attempt::{Attempt, Fault, Opener, Phase};
 use super::backoff::{Absence, Backoff};
 use super::state::{Action, Event, next};
 use super::status::{DeviceChange, DeviceLimits, DeviceStatus};
+use crate::live::pulse::Pulse;
 
-/// Threads that hang in a driver; with more of them, waiting is all that helps.
+/// Threads of one device that may hang in its driver: with so many of them only another process helps.
 const MOST_ABANDONED: usize = 8;
-/// From when on an attempt that was told to stop counts as hanging.
-const HANGS: Duration = Duration::from_secs(1);
+/// From when on an attempt that was told to stop counts as hanging, and is left behind with all that it has.
+const HANGS: Duration = Duration::from_secs(3);
 /// A device that ran so long works: the next wait is a short one.
 const WORKS: Duration = Duration::from_secs(5);
+
+/// What all keepers are given.
+pub(super) struct Watch {
+    pub(super) clock: SessionClock,
+    /// For tests: no wait between attempts.
+    pub(super) impatient: bool,
+    /// How long the device may give nothing for a reason within this process.
+    pub(super) patience: Duration,
+    /// Shows the watchdog whether the device can be had.
+    pub(super) pulse: Option<Pulse>,
+}
+
+/// An attempt that was told to stop.
+struct Leaving {
+    attempt: Attempt,
+    since: Instant,
+    abandoned: bool,
+}
 
 /// Keeps one device.
 pub(super) struct Keeper {
@@ -28,11 +47,19 @@ pub(super) struct Keeper {
     clock: SessionClock,
     attempt: Option<Attempt>,
     /// Attempts that were told to stop and have not ended yet.
-    leaving: Vec<(Attempt, Instant)>,
+    leaving: Vec<Leaving>,
     retry_at: Option<Instant>,
     data: u64,
     /// When data came last, or when waiting for it began.
     data_at: Instant,
+    /// When data came last from any attempt, or since when the device is wanted.
+    given_at: Instant,
+    /// Why the last attempt failed, if it did.
+    last_fault: Option<Fault>,
+    /// How long the device may give nothing for a reason within this process.
+    patience: Duration,
+    /// Shows the watchdog whether the device can be had.
+    pulse: Option<Pulse>,
     /// When the attempt under way was seen to be open.
     open_since: Option<Instant>,
     /// The reason that was told last.
@@ -45,9 +72,9 @@ impl Keeper {
         kind: DeviceKind,
         opener: Opener,
         limits: DeviceLimits,
-        clock: SessionClock,
-        impatient: bool,
+        watch: Watch,
     ) -> Self {
+        let Watch { clock, impatient, patience, pulse } = watch;
         let status = DeviceStatus { device: opener.label(), ..DeviceStatus::default() };
         Self {
             kind,
@@ -61,9 +88,20 @@ impl Keeper {
             retry_at: None,
             data: 0,
             data_at: Instant::now(),
+            given_at: Instant::now(),
+            last_fault: None,
+            patience,
+            pulse,
             open_since: None,
             told: None,
             status,
+        }
+    }
+
+    /// Nothing is expected of the device any longer.
+    pub(super) fn end(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.end();
         }
     }
 
@@ -75,13 +113,14 @@ impl Keeper {
     /// Looks at everything once; gives the changes that are worth telling.
     pub(super) fn turn(&mut self, wanted: bool, tree_changed: bool) -> Vec<DeviceChange> {
         let mut changes = Vec::new();
-        let hung = self.leaving.iter().filter(|(_, since)| since.elapsed() > HANGS).count();
-        self.leaving.retain(|(attempt, _)| !attempt.ended());
-        let hanging = self.leaving.iter().filter(|(_, since)| since.elapsed() > HANGS).count();
-        self.status.abandoned = hanging;
+        if !wanted || self.status.state == DeviceState::Closed {
+            self.given_at = Instant::now();
+            self.last_fault = None;
+        }
+        let freed = self.clear();
         changes.extend(self.take(if wanted { Event::Enable } else { Event::Disable }, None));
-        // A thread that hung until now gives the device back: as good as a device that was plugged in.
-        if tree_changed || hanging < hung {
+        // As good as a device that was plugged in.
+        if tree_changed || freed {
             self.backoff.reset();
             changes.extend(self.take(Event::TreeChanged, None));
         }
@@ -89,7 +128,48 @@ impl Keeper {
             changes.extend(self.take(Event::RetryDue, None));
         }
         changes.extend(self.look());
+        self.watch();
         changes
+    }
+
+    /// Drops the attempts that have ended, and gives up those that hang. Gives whether that may let another attempt succeed: a
+    /// thread that hung gave its device back, or one that hangs was left behind with all that it had.
+    fn clear(&mut self) -> bool {
+        let hung = self.status.abandoned;
+        self.leaving.retain(|leaving| !leaving.attempt.ended());
+        let mut given_up = false;
+        for leaving in self.leaving.iter_mut().filter(|l| !l.abandoned && l.since.elapsed() > HANGS) {
+            leaving.abandoned = true;
+            given_up = true;
+            self.opener.abandon(&leaving.attempt);
+            let (kind, name) = (self.kind, &self.status.device);
+            log::warn!("{kind} {name}: a thread hangs in its driver; it is left behind, and what it gives is not heard or seen");
+        }
+        let hanging = self.leaving.iter().filter(|l| l.abandoned).count();
+        self.status.abandoned = hanging;
+        if hanging >= MOST_ABANDONED && self.status.exhausted.is_none() {
+            self.status.exhausted = Some(format!("{hanging} threads hang in its driver, and only a new process can help"));
+        }
+        given_up || hanging < hung
+    }
+
+    /// Tells the watchdog whether the device can be had, as far as it depends on this process.
+    fn watch(&mut self) {
+        let within = self.last_fault.as_ref().filter(|fault| match fault.absence {
+            // Not plugged in: another process would not have it either, whatever hangs in this one.
+            Absence::Missing => fault.within,
+            Absence::Present => fault.within || self.status.abandoned > 0,
+        });
+        let silent = self.given_at.elapsed();
+        self.status.stuck = within
+            .filter(|_| silent >= self.patience)
+            .map(|fault| format!("nothing for {:.0} s: {}", silent.as_secs_f64(), fault.reason));
+        if let Some(pulse) = &self.pulse {
+            match self.status.stuck {
+                Some(_) => pulse.fail(),
+                None => pulse.beat(),
+            }
+        }
     }
 
     /// What the attempt says.
@@ -107,7 +187,7 @@ impl Keeper {
                 if since.elapsed() > self.limits.open {
                     let reason = format!("opening takes longer than {:.1} s", self.limits.open.as_secs_f64());
                     self.status.faults += 1;
-                    changes.extend(self.take(Event::Overdue, Some(Fault::new(reason))));
+                    changes.extend(self.take(Event::Overdue, Some(Fault::within(reason))));
                 }
                 return changes;
             }
@@ -124,6 +204,8 @@ impl Keeper {
         if data != self.data {
             self.data = data;
             self.data_at = Instant::now();
+            self.given_at = self.data_at;
+            self.last_fault = None;
             changes.extend(self.take(Event::Data, None));
             if self.open_since.is_some_and(|since| since.elapsed() > WORKS) {
                 self.backoff.reset();
@@ -145,13 +227,16 @@ impl Keeper {
     fn take(&mut self, event: Event, fault: Option<Fault>) -> Option<DeviceChange> {
         let from = self.status.state;
         let (to, action) = next(from, event);
+        if let Some(fault) = &fault {
+            self.last_fault = Some(fault.clone());
+        }
         match action {
             Action::None => {}
             Action::Open => {
                 self.retry_at = None;
                 if self.leaving.len() >= MOST_ABANDONED {
                     let reason = format!("{MOST_ABANDONED} attempts hang in the driver; waiting for one to end");
-                    return self.wait(Fault::new(reason));
+                    return self.wait(Fault::within(reason));
                 }
                 match self.opener.start() {
                     Ok(attempt) => self.attempt = Some(attempt),
@@ -161,7 +246,7 @@ impl Keeper {
             Action::Close | Action::Retry => {
                 if let Some(attempt) = self.attempt.take() {
                     attempt.stop();
-                    self.leaving.push((attempt, Instant::now()));
+                    self.leaving.push(Leaving { attempt, since: Instant::now(), abandoned: false });
                 }
                 self.open_since = None;
                 self.retry_at = None;
@@ -189,6 +274,7 @@ impl Keeper {
     fn wait(&mut self, fault: Fault) -> Option<DeviceChange> {
         let from = self.status.state;
         self.schedule(fault.absence);
+        self.last_fault = Some(fault.clone());
         self.status.state = DeviceState::Reopening;
         self.status.since = self.clock.now();
         self.status.reason = Some(fault.reason);

@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 use mien_capture::SessionClock;
 use mien_capture::device::{DeviceKind, PictureDevice, RawPicture, SoundDevice, SoundLender};
 
+use super::pulse::Pulses;
 use crate::{Result, RuntimeError};
 
 use attempt::Opener;
-use keeper::Keeper;
+use keeper::{Keeper, Watch};
 pub use status::{DeviceChange, DeviceLimits, DeviceStatus};
 
 /// How often everything is looked at.
@@ -32,6 +33,8 @@ const PRESENCE_TURNS: u32 = 5;
 const CLOSING: Duration = Duration::from_millis(180);
 /// How long the end waits for the devices to close.
 const ENDING: Duration = Duration::from_secs(1);
+/// How long a device may give nothing for a reason within this process, where nothing else is said.
+const HUNG_DEVICE: Duration = Duration::from_secs(60);
 
 /// A microphone to look after.
 pub struct MicrophoneSetup {
@@ -67,6 +70,10 @@ pub struct SupervisorSetup {
     pub beat: Box<dyn Fn() + Send>,
     /// No wait between attempts: for tests of many attempts.
     pub impatient: bool,
+    /// How long a device may give nothing for a reason within this process before the watchdog is not served any longer.
+    pub hung_device: Duration,
+    /// Where the watchdog looks; `None` for nowhere.
+    pub pulses: Option<Pulses>,
 }
 
 impl SupervisorSetup {
@@ -79,6 +86,8 @@ impl SupervisorSetup {
             on_change: Box::new(|_| {}),
             beat: Box::new(|| {}),
             impatient: false,
+            hung_device: HUNG_DEVICE,
+            pulses: None,
         }
     }
 }
@@ -165,6 +174,15 @@ impl Supervisor {
         }
     }
 
+    /// The device that only another process can have, and why.
+    pub fn exhausted(&self) -> Option<(DeviceKind, DeviceStatus)> {
+        let told = self.shared.told();
+        [(DeviceKind::Microphone, &told.microphone), (DeviceKind::Camera, &told.camera)]
+            .into_iter()
+            .find(|(_, status)| status.exhausted.is_some())
+            .map(|(kind, status)| (kind, status.clone()))
+    }
+
     /// Closes the devices for good and ends the thread.
     pub fn shut(&self) {
         self.shared.ending.store(true, Ordering::Release);
@@ -196,14 +214,18 @@ impl Drop for Supervisor {
 }
 
 fn supervise(setup: SupervisorSetup, shared: &Shared) {
-    let SupervisorSetup { clock, microphone, camera, on_change, beat, impatient } = setup;
+    let SupervisorSetup { clock, microphone, camera, on_change, beat, impatient, hung_device, pulses } = setup;
+    let watch = |name| {
+        let pulse = pulses.as_ref().map(|pulses| pulses.stage(name));
+        Watch { clock, impatient, patience: hung_device, pulse }
+    };
     let mut microphone = microphone.map(|m| {
         let opener = Opener::Sound(m.device, m.lender);
-        Keeper::new(DeviceKind::Microphone, opener, m.limits, clock, impatient)
+        Keeper::new(DeviceKind::Microphone, opener, m.limits, watch("microphone"))
     });
     let mut camera = camera.map(|c| {
         let opener = Opener::Pictures(c.device, c.sink);
-        Keeper::new(DeviceKind::Camera, opener, c.limits, clock, impatient)
+        Keeper::new(DeviceKind::Camera, opener, c.limits, watch("camera"))
     });
     let mut tree = presence::fingerprint();
     let mut turn = 0u32;
@@ -237,6 +259,7 @@ fn supervise(setup: SupervisorSetup, shared: &Shared) {
         if ending {
             let since = *ending_since.get_or_insert_with(Instant::now);
             if !held || since.elapsed() > ENDING {
+                [&microphone, &camera].into_iter().flatten().for_each(Keeper::end);
                 return;
             }
         }

@@ -26,6 +26,11 @@ pub struct DeviceStatus {
     pub faults: u64,
     /// Threads that hang in the driver and were left behind.
     pub abandoned: usize,
+    /// Why it cannot be had, once it has given nothing for `engine.hung_device_s` for a reason within this process: the service
+    /// manager's watchdog is not served meanwhile. A device that is not plugged in is no such reason.
+    pub stuck: Option<String>,
+    /// Why only another process can have it, if so: the session ends.
+    pub exhausted: Option<String>,
 }
 
 /// A change of a device's state.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{Result, TrainerError};
+use crate::{Result, TrainerError, reading};
 
 /// Longest table that is read; MOSEI's takes 3 MB.
 const LONGEST: u64 = 256 << 20;
@@ -20,14 +20,7 @@ pub fn read_transcripts(path: &Path) -> Result<BTreeMap<String, String>> {
         reason,
         fix: "expected a UTF-8 table whose header names the columns name and english",
     };
-    let metadata = std::fs::metadata(path).map_err(|e| TrainerError::io(path, "read", e))?;
-    if !metadata.is_file() {
-        return Err(TrainerError::io(path, "read", std::io::Error::other("not a regular file")));
-    }
-    if metadata.len() > LONGEST {
-        return Err(refuse(format!("it takes {} bytes, at most {LONGEST} are read", metadata.len())));
-    }
-    let bytes = std::fs::read(path).map_err(|e| TrainerError::io(path, "read", e))?;
+    let bytes = reading::bytes(path, LONGEST)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let header = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let separator = if header.contains(&b'\t') { b'\t' } else { b',' };

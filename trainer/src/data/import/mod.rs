@@ -2,6 +2,7 @@
 //!
 //! Sizes of all rows are read first, so that whatever is missing or does not fit is told before anything is written.
 
+mod non_finite;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use super::source::Split;
 use super::store::{Index, ModalityEntry, RowType, SplitIndex, StoreWriter};
 use crate::{Result, TrainerError};
 
+pub use non_finite::NonFinite;
+use non_finite::Replaced;
 use plan::{Place, Plan};
 
 /// Clips read at a time: enough to keep several readers busy, few enough for memory.
@@ -34,6 +37,8 @@ pub struct ImportSettings {
     pub skip_missing: bool,
     /// Whether one zero row stands in for a clip's empty rows (method section 7), instead of refusing the corpus.
     pub zero_row_for_empty: bool,
+    /// What becomes of NaN and infinities in rows.
+    pub non_finite: NonFinite,
 }
 
 impl Default for ImportSettings {
@@ -44,6 +49,7 @@ impl Default for ImportSettings {
             without_long_clips: true,
             skip_missing: false,
             zero_row_for_empty: false,
+            non_finite: NonFinite::Error,
         }
     }
 }
@@ -72,6 +78,7 @@ pub fn import(
     let plan = Plan::make(corpus, settings, tell)?;
     let total = plan.splits.iter().map(|s| s.len() * plan.widths.len()).sum();
     let mut done = 0;
+    let mut replaced = Replaced::default();
     let mut splits = [const { None }; 3];
     for ((split, places), slot) in SPLITS.into_iter().zip(&plan.splits).zip(&mut splits) {
         let mut index = listed(corpus, places);
@@ -81,7 +88,9 @@ pub fn import(
             for places in places.chunks(CLIPS_AT_A_TIME) {
                 let read = |place: &Place| stored_rows(corpus, place, modality, width);
                 for (place, matrix) in places.iter().zip(places.par_iter().map(read).collect::<Vec<_>>()) {
-                    file.write(&format_args!("clip {}, {modality}", place.clip(corpus).id), &matrix?.values)?;
+                    let (mut matrix, id) = (matrix?, &place.clip(corpus).id);
+                    replaced.look(&mut matrix, settings.non_finite, (split, modality), id)?;
+                    file.write(&format_args!("clip {id}, {modality}"), &matrix.values)?;
                 }
                 done += places.len();
                 tell(Step::Written(done, total));
@@ -101,7 +110,7 @@ pub fn import(
         origin: corpus.origin(),
         rows: settings.rows,
         modalities: modalities.collect(),
-        remarks: corpus.remarks().into_iter().chain(plan.remarks).collect(),
+        remarks: corpus.remarks().into_iter().chain(plan.remarks).chain(replaced.remarks()).collect(),
         train,
         valid,
         test,

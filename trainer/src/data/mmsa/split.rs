@@ -7,7 +7,7 @@ use mien_models::tensor::pickle::ValueId;
 
 use super::super::corpus::{Clip, Modality};
 use super::super::npy::{Extent, Matrix};
-use super::super::numpy::Objects;
+use super::super::numpy::{Elements, Objects};
 use super::ARRAYS;
 use super::arrays::RowArray;
 
@@ -45,11 +45,13 @@ impl MmsaSplit {
                 .get(dict, name)
                 .ok_or_else(|| format!("the key {name} is missing; the split holds {:?}", objects.keys(dict)))
         };
-        let ids = objects.texts(key("id")?).ok_or("id: expected a list of texts")?;
-        let labels = objects.numbers(key("regression_labels")?).ok_or("regression_labels: expected numbers")?;
+        let ids = objects.texts(key("id")?).map_err(|reason| format!("id: {reason}"))?;
+        let labels = objects.numbers(key("regression_labels")?, ids.len());
+        let labels =
+            labels.ok_or_else(|| format!("regression_labels: expected {} numbers, one for each id", ids.len()))?;
         let texts = match objects.get(dict, "raw_text") {
             None => None,
-            Some(id) => Some(objects.texts(id).ok_or("raw_text: expected a list of texts")?),
+            Some(id) => Some(objects.texts(id).map_err(|reason| format!("raw_text: {reason}"))?),
         };
         let same = |name: &str, found: usize| {
             if found == ids.len() { Ok(()) } else { Err(format!("{name} has {found} entries for {} ids", ids.len())) }
@@ -64,7 +66,7 @@ impl MmsaSplit {
             let array = RowArray::read(objects, key(name)?, map).map_err(|reason| format!("{name}: {reason}"))?;
             same(name, array.clips())?;
             let stated = match (modality, objects.get(dict, &format!("{name}_lengths"))) {
-                (_, Some(id)) => Some(lengths(objects, id, name, array.rows())?),
+                (_, Some(id)) => Some(lengths(objects, id, name, ids.len(), array.rows())?),
                 (Modality::Text, None) => mask.clone().filter(|m| m.iter().all(|n| *n <= array.rows())),
                 (_, None) => None,
             };
@@ -116,8 +118,8 @@ impl MmsaSplit {
 }
 
 /// Stated lengths, each within the array.
-fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, most: usize) -> Result<Vec<usize>, String> {
-    let numbers = objects.numbers(id).ok_or_else(|| format!("{name}_lengths: expected numbers"))?;
+fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, clips: usize, most: usize) -> Result<Vec<usize>, String> {
+    let numbers = objects.numbers(id, clips).ok_or_else(|| format!("{name}_lengths: expected {clips} numbers"))?;
     numbers
         .into_iter()
         .map(|n| {
@@ -132,14 +134,17 @@ fn lengths(objects: &Objects<'_>, id: ValueId, name: &str, most: usize) -> Resul
 fn mask_lengths(objects: &Objects<'_>, id: ValueId, clips: usize) -> Option<Vec<usize>> {
     let array = objects.array(id)?.ok()?;
     let &[n, 3, tokens] = array.shape.as_slice() else { return None };
-    let numbers = array.dense()?.numbers()?;
-    if n != clips || tokens == 0 {
+    let elements = array.dense()?;
+    let clip_bytes = tokens.checked_mul(3)?.checked_mul(elements.dtype.size)?;
+    if n != clips || clip_bytes == 0 {
         return None;
     }
-    let length = |clip: &[f64]| {
+    // Clip by clip: numbers take up to eight times the bytes that they are made of.
+    let length = |bytes: &[u8]| {
+        let clip = Elements { dtype: elements.dtype, bytes }.numbers()?;
         let mask = clip.get(tokens..2 * tokens)?;
         let ones = mask.iter().take_while(|m| **m == 1.0).count();
         (ones > 0 && mask.iter().skip(ones).all(|m| *m == 0.0)).then_some(ones)
     };
-    numbers.chunks_exact(3 * tokens).map(length).collect()
+    elements.bytes.chunks_exact(clip_bytes).map(length).collect()
 }

@@ -54,12 +54,7 @@ impl Folds {
 }
 
 fn text(path: &Path) -> Result<String> {
-    let io = |e| TrainerError::io(path, "read", e);
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(refuse(path, format!("expected a file of at most {LONGEST} bytes")));
-    }
-    std::fs::read_to_string(path).map_err(io)
+    crate::reading::text(path, LONGEST)
 }
 
 fn add<'a>(
@@ -92,8 +87,10 @@ fn python_list<'a>(text: &'a str, name: &str) -> std::result::Result<Vec<&'a str
     let missing = || format!("the list {name} is missing");
     let assigned = |at: usize| {
         let rest = text.get(at + name.len()..)?.trim_start().strip_prefix('=')?.trim_start();
-        // Only what begins a line binds a name: no comment, no longer name, no comparison.
-        let begins = text.get(..at)?.rsplit('\n').next()?.trim().is_empty();
+        // Only what begins a line binds a name: no comment, no longer name, no comparison. What stands before is looked at up to the
+        // first letter, so that a long line is not gone through for each place of the name in it.
+        let before = text.get(..at)?.chars().rev().find(|c| *c == '\n' || !c.is_whitespace());
+        let begins = before.is_none_or(|c| c == '\n');
         rest.strip_prefix('[').filter(|_| begins)
     };
     let inside = text.match_indices(name).find_map(|(at, _)| assigned(at)).ok_or_else(missing)?;

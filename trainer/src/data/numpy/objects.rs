@@ -4,16 +4,30 @@
 //! `_frombuffer` (an array of protocol 5). A program that names anything else is refused as a whole, used or not.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use mien_models::tensor::pickle::{Pickle, Value, ValueId};
 
 use super::dtype::{Dtype, Kind};
 use super::elements::{Elements, row_major};
 
+/// Most keys of a dict that a message shows, and most characters of each.
+const KEYS_SHOWN: usize = 8;
+const CHARACTERS_SHOWN: usize = 60;
+/// Bytes of texts that are made of any pickle.
+const FREE_TEXT: usize = 1 << 20;
+/// Beyond those, bytes of texts for each byte of the program: numpy writes four bytes for a letter, and sentences that are said often may
+/// be written once.
+const TEXT_RATIO: usize = 4;
+/// Bytes of a text beside its letters.
+const TEXT_OVERHEAD: usize = size_of::<String>();
+
 /// The values of a pickle whose only classes are numpy's.
 #[derive(Debug)]
 pub(crate) struct Objects<'a> {
     pickle: Pickle<'a>,
+    /// Bytes of texts that may still be made: a program names a text again in two bytes, however long it is.
+    text: Cell<usize>,
 }
 
 /// An array.
@@ -40,10 +54,13 @@ impl<'a> Objects<'a> {
     pub(crate) fn new(pickle: Pickle<'a>) -> Result<Self, String> {
         let foreign = pickle.globals().find(|&(module, name)| !is_numpy(module, name));
         match foreign {
-            None => Ok(Self { pickle }),
+            None => {
+                let text = Cell::new(pickle.bytes().saturating_mul(TEXT_RATIO).saturating_add(FREE_TEXT));
+                Ok(Self { pickle, text })
+            }
             Some((module, name)) => Err(format!(
                 "it names {:?}, and only numpy's arrays, scalars and element types are read; nothing in it was executed",
-                format!("{module}.{name}")
+                format!("{module}.{name}").chars().take(CHARACTERS_SHOWN).collect::<String>()
             )),
         }
     }
@@ -66,18 +83,35 @@ impl<'a> Objects<'a> {
         pairs.iter().rev().find(|(k, _)| self.pickle.text(*k) == Some(key)).map(|(_, value)| *value)
     }
 
-    /// Keys of a dict that are texts.
-    pub(crate) fn keys(&self, dict: ValueId) -> Vec<&'a str> {
-        self.dict(dict).unwrap_or_default().iter().filter_map(|(key, _)| self.pickle.text(*key)).collect()
+    /// The first keys of a dict that are texts, as a message shows them.
+    pub(crate) fn keys(&self, dict: ValueId) -> Vec<String> {
+        let keys = self.dict(dict).unwrap_or_default().iter().filter_map(|(key, _)| self.pickle.text(*key));
+        keys.take(KEYS_SHOWN).map(|key| key.chars().take(CHARACTERS_SHOWN).collect()).collect()
     }
 
-    /// A text: a `str`, or numpy's scalar of one.
-    pub(crate) fn text(&self, id: ValueId) -> Option<Cow<'a, str>> {
+    /// A text: a `str`, or numpy's scalar of one. At most `longest` bytes of it: a longer one is none.
+    pub(crate) fn text(&self, id: ValueId, longest: usize) -> Option<Cow<'a, str>> {
         if let Some(text) = self.pickle.text(id) {
-            return Some(Cow::Borrowed(text));
+            return Some(text).filter(|text| text.len() <= longest).map(Cow::Borrowed);
         }
-        let texts = self.scalar(id)?.texts()?;
+        let scalar = self.scalar(id)?;
+        // Four bytes for a character, which has one at least.
+        if scalar.bytes.len() > longest.saturating_mul(4) {
+            return None;
+        }
+        let texts = scalar.texts()?;
         texts.into_iter().next().map(Cow::Owned)
+    }
+
+    /// Counts `bytes` bytes of texts.
+    fn spend(&self, bytes: usize) -> Result<(), String> {
+        match self.text.get().checked_sub(bytes) {
+            Some(left) => {
+                self.text.set(left);
+                Ok(())
+            }
+            None => Err("its texts are named so often that they take many times the file".into()),
+        }
     }
 
     /// A number: an int or a float, numpy's scalar of one, or an array without axes or with one element.
@@ -94,6 +128,10 @@ impl<'a> Objects<'a> {
                 _ => return None,
             },
         };
+        // Its elements are counted before they are made into numbers: a list may name one large array for each item.
+        if elements.bytes.len() != elements.dtype.size {
+            return None;
+        }
         match elements.numbers()?.as_slice() {
             [value] => Some(*value),
             _ => None,
@@ -113,23 +151,44 @@ impl<'a> Objects<'a> {
     }
 
     /// Texts of a list or an array.
-    pub(crate) fn texts(&self, id: ValueId) -> Option<Vec<String>> {
+    ///
+    /// # Errors
+    /// A phrase, for anything else, and where they take many times the program.
+    pub(crate) fn texts(&self, id: ValueId) -> Result<Vec<String>, String> {
+        let no_texts = || "expected a list of texts".to_owned();
         if let Some(items) = self.items(id) {
-            return items.iter().map(|&item| self.text(item).map(Cow::into_owned)).collect();
+            let one = |&item: &ValueId| {
+                let length = match self.pickle.text(item) {
+                    Some(text) => text.len(),
+                    None => self.scalar(item).ok_or_else(no_texts)?.bytes.len(),
+                };
+                self.spend(length.saturating_add(TEXT_OVERHEAD))?;
+                self.text(item, usize::MAX).map(Cow::into_owned).ok_or_else(no_texts)
+            };
+            return items.iter().map(one).collect();
         }
-        match self.array(id)? {
-            Ok(Array { data: Data::Elements(elements), .. }) => elements.texts(),
-            _ => None,
+        match self.array(id).ok_or_else(no_texts)?? {
+            Array { data: Data::Elements(elements), .. } => {
+                let texts = elements.bytes.len() / elements.dtype.size.max(1);
+                self.spend(elements.bytes.len().saturating_add(texts.saturating_mul(TEXT_OVERHEAD)))?;
+                elements.texts().ok_or_else(no_texts)
+            }
+            _ => Err(no_texts()),
         }
     }
 
-    /// Numbers of a list or an array, row-major.
-    pub(crate) fn numbers(&self, id: ValueId) -> Option<Vec<f64>> {
+    /// Numbers of a list or an array, row-major; `None` for more than `most` of them, which take up to eight times their bytes.
+    pub(crate) fn numbers(&self, id: ValueId, most: usize) -> Option<Vec<f64>> {
         if let Some(items) = self.items(id) {
+            if items.len() > most {
+                return None;
+            }
             return items.iter().map(|&item| self.number(item)).collect();
         }
         match self.array(id)? {
-            Ok(Array { data: Data::Elements(elements), shape, fortran }) => {
+            Ok(Array { data: Data::Elements(elements), shape, fortran })
+                if elements.bytes.len() <= most.saturating_mul(elements.dtype.size) =>
+            {
                 let numbers = elements.numbers()?;
                 Some(if fortran { row_major(numbers, &shape) } else { numbers })
             }

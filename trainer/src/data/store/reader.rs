@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use mien_capture::regular;
 use mien_models::bundle::Sha256;
 use mien_models::tensor::NamedTensors;
 use rayon::prelude::*;
@@ -331,17 +333,12 @@ impl Rows {
 
 fn read(folder: &Path, name: &str, longest: u64) -> Result<Vec<u8>> {
     let path = folder.join(name);
-    let metadata = match fs::metadata(&path) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let reason = "the file is missing; give a folder made by mien-train import".into();
-            return Err(TrainerError::Store { path, reason });
-        }
-        Err(e) => return Err(TrainerError::io(path, "read", e)),
-    };
-    if !metadata.is_file() || metadata.len() > longest {
-        let reason = format!("expected a file of at most {longest} bytes; is this a feature store?");
-        return Err(TrainerError::Store { path, reason });
-    }
-    fs::read(&path).map_err(|e| TrainerError::io(path, "read", e))
+    regular::read(&path, longest).map_err(|e| {
+        let reason = match e.kind() {
+            ErrorKind::NotFound => "the file is missing; give a folder made by mien-train import".into(),
+            ErrorKind::InvalidInput | ErrorKind::FileTooLarge => format!("{e}; is this a feature store?"),
+            _ => return TrainerError::io(&path, "read", e),
+        };
+        TrainerError::Store { path: path.clone(), reason }
+    })
 }

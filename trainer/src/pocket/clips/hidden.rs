@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use mien_capture::regular;
+
 use super::super::corpus::HIDDEN;
 use crate::{Result, TrainerError};
+
+/// Longest table that is read; a million clips take 40 MB.
+const LONGEST: u64 = 256 << 20;
 
 /// Valences of voice and face by clip id.
 ///
@@ -18,7 +23,8 @@ pub(super) fn read(root: &Path) -> Result<HashMap<String, (f64, f64)>> {
         reason,
         fix: "run `mien-train pocket corpus` again, which writes it anew",
     };
-    let mut table = csv::Reader::from_path(&path).map_err(|e| refuse(e.to_string()))?;
+    let bytes = regular::read(&path, LONGEST).map_err(|e| refuse(e.to_string()))?;
+    let mut table = csv::Reader::from_reader(bytes.as_slice());
     let header = table.headers().map_err(|e| refuse(e.to_string()))?.clone();
     let column = |name: &str| {
         header.iter().position(|found| found == name).ok_or_else(|| refuse(format!("it has no column {name:?}")))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use mien_capture::regular;
 use mien_models::bundle::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ impl Record {
     /// Reads a record; `None` where there is none, and for bytes that are none.
     pub(super) fn read(path: &Path) -> Option<Self> {
         let found = fs::symlink_metadata(path).ok().filter(|found| found.is_file() && found.len() <= LONGEST)?;
-        let bytes = fs::read(path).ok().filter(|bytes| bytes.len() as u64 == found.len())?;
+        let bytes = regular::read(path, LONGEST).ok().filter(|bytes| bytes.len() as u64 == found.len())?;
         serde_json::from_slice(&bytes).ok()
     }
 
