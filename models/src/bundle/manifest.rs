@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use mien_capture::one_line;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Sha256;
@@ -194,7 +195,7 @@ impl Manifest {
         // Lines are counted in the file, where the digest's is one more.
         let manifest: Self = toml::from_str(body).map_err(|e| {
             let line = line_at(body, e.span().map_or(0, |span| span.start));
-            fault(line + 1, e.message().replace('\n', " "))
+            fault(line + 1, one_line(e.message()))
         })?;
         match check::fault(&manifest) {
             None => Ok((manifest, digest)),
@@ -215,7 +216,7 @@ impl Manifest {
         if let Some((place, reason)) = check::fault(self) {
             return Err(fault(format!("{}: {reason}", check::dotted(&place))));
         }
-        let text = toml::to_string(self).map_err(|e| fault(e.to_string().replace('\n', " ")))?;
+        let text = toml::to_string(self).map_err(|e| fault(one_line(&e.to_string())))?;
         Ok(seal::seal(&text))
     }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mien_capture::device::PixelFormat;
+use mien_capture::one_line;
 use serde::{Deserialize, Serialize};
 
 use crate::RuntimeError;
@@ -112,7 +113,10 @@ pub(super) fn failed(
     what: &'static str,
 ) -> impl Fn(&dyn std::fmt::Display) -> RuntimeError + use<> {
     let path: PathBuf = folder.join(file);
-    move |error| RuntimeError::Recording { path: path.clone(), reason: format!("{what}: {error}") }
+    move |error| RuntimeError::Recording {
+        path: path.clone(),
+        reason: format!("{what}: {}", one_line(&error.to_string())),
+    }
 }
 
 #[cfg(test)]
