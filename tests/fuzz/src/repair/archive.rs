@@ -29,7 +29,7 @@ pub fn manifest(bytes: &mut [u8]) {
     // What stands before the digits, and after them.
     let (start, end) = (b"digest = \"", b"\"\n");
     let (digits, body) = (start.len() + 64, start.len() + 64 + end.len());
-    if bytes.starts_with(start) && bytes.get(digits..body) == Some(end) {
+    if bytes.starts_with(start) && bytes.get(digits..body) == Some(end.as_slice()) {
         let digest = Sha256::of(bytes.get(body..).unwrap_or_default()).to_string();
         if let Some(old) = bytes.get_mut(start.len()..digits) {
             old.copy_from_slice(digest.as_bytes());
