@@ -242,7 +242,8 @@ impl NamedTensors {
             None => Ok(()),
             Some((name, entry)) => Err(ModelError::ExtraTensor {
                 origin: self.origin.clone(),
-                key: shown(name),
+                // The name comes from the file: it must not break the line.
+                key: name.escape_debug().to_string(),
                 found: entry.shape.clone(),
                 architecture,
             }),
@@ -263,7 +264,7 @@ impl NamedTensors {
         match first_not_finite(&values) {
             None => Ok(values),
             Some((index, value)) => {
-                Err(ModelError::NotFinite { origin: self.origin.clone(), what: format!("tensor {}", shown(name)), index, value })
+                Err(ModelError::NotFinite { origin: self.origin.clone(), what: format!("tensor {name}"), index, value })
             }
         }
     }
@@ -332,26 +333,21 @@ impl NamedTensors {
         }
         Err(ModelError::TensorShape {
             origin: self.origin.clone(),
-            key: shown(name),
+            key: name.into(),
             expected: expected.into(),
             found: entry.shape.clone(),
         })
     }
 
     fn missing(&self, name: &str, expected: &[usize]) -> ModelError {
-        ModelError::MissingTensor { origin: self.origin.clone(), key: shown(name), expected: expected.into() }
+        ModelError::MissingTensor { origin: self.origin.clone(), key: name.into(), expected: expected.into() }
     }
 
     fn wrong_type(&self, name: &str, entry: &Entry) -> ModelError {
         ModelError::TensorDtype {
             origin: self.origin.clone(),
-            key: shown(name),
+            key: name.into(),
             found: entry.data.element().to_string(),
         }
     }
-}
-
-/// A tensor's name as a line can show it: it comes from the file.
-fn shown(name: &str) -> String {
-    name.escape_debug().to_string()
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use mien_capture::one_line;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
@@ -46,7 +45,7 @@ pub(super) fn read(path: &Path, map: &Arc<FileMap>) -> Result<(BTreeMap<String, 
         .ok_or_else(|| refuse(format!("the header takes {length} bytes, the whole file has {}", map.len())))?;
     // `Metadata` checks that the ranges follow each other without holes and agree with type and shape.
     let header: Metadata =
-        serde_json::from_slice(header).map_err(|e| refuse(format!("the header is no valid JSON: {}", one_line(&e.to_string()))))?;
+        serde_json::from_slice(header).map_err(|e| refuse(format!("the header is no valid JSON: {e}")))?;
     let data = map.len() - data_start;
     if header.data_len() != data {
         return Err(refuse(format!("the header describes {} bytes of data, the file has {data}", header.data_len())));

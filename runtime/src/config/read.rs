@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use mien_capture::{one_line, regular};
+use mien_capture::regular;
 
 use super::Config;
 use super::keys::{Key, keys, nearest};
@@ -47,7 +47,7 @@ impl Config {
         let error = |reason: String| RuntimeError::Config { path: path.into(), reason };
         let malformed = |e: toml::de::Error| {
             let line = e.span().map_or(String::new(), |span| format!("line {}: ", line_of(text, span.start)));
-            error(format!("{line}{}; see `mien config default`", one_line(e.message())))
+            error(format!("{line}{}; see `mien config default`", e.message().replace('\n', " ")))
         };
         let table: toml::Table = toml::from_str(text).map_err(malformed)?;
         if let Some((name, known)) = unknown(&table, &keys(), "") {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use mien_capture::device::PixelFormat;
-use mien_capture::one_line;
 use serde::{Deserialize, Serialize};
 
 use crate::RuntimeError;
@@ -113,10 +112,7 @@ pub(super) fn failed(
     what: &'static str,
 ) -> impl Fn(&dyn std::fmt::Display) -> RuntimeError + use<> {
     let path: PathBuf = folder.join(file);
-    move |error| RuntimeError::Recording {
-        path: path.clone(),
-        reason: format!("{what}: {}", one_line(&error.to_string())),
-    }
+    move |error| RuntimeError::Recording { path: path.clone(), reason: format!("{what}: {error}") }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hound::WavReader;
 use mien_capture::device::RawPicture;
-use mien_capture::{Timestamp, one_line, regular};
+use mien_capture::{Timestamp, regular};
 
 use super::format::{HEADER, Header, PICTURES, RECORDS, SOUND, STEPS, Step, VERSION, failed};
 use super::writer::SPEC;
@@ -231,9 +231,9 @@ impl Steps {
         read.map_err(|e| refuse(self.line, e.to_string()))?;
         match bytes.last() {
             None => Ok(None),
-            Some(b'\n') => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|e| refuse(self.line, format!("no step: {}", one_line(&e.to_string())))),
+            Some(b'\n') => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|e| refuse(self.line, format!("no step: {e}")))
+            }
             Some(_) if bytes.len() as u64 >= LONGEST_LINE => {
                 Err(refuse(self.line, format!("longer than {LONGEST_LINE} bytes, expected a step")))
             }
