@@ -97,9 +97,7 @@ pub enum RuntimeError {
         source: std::io::Error,
     },
     /// The sound server would be one over the network, which nothing allows.
-    #[error(
-        "sound server {server} (named by {origin}) is reached over the network, and nothing that is heard leaves this machine; unset it, or set engine.allow_remote_sound_server = true"
-    )]
+    #[error("sound server {server} (named by {origin}) is reached over the network, and nothing that is heard leaves this machine; unset it, or set engine.allow_remote_sound_server = true")]
     RemoteSoundServer {
         /// The server as it is named.
         server: String,
@@ -107,9 +105,7 @@ pub enum RuntimeError {
         origin: String,
     },
     /// The filter that forbids internet sockets cannot be installed.
-    #[error(
-        "the filter that forbids internet sockets cannot be installed: {reason}; set engine.socket_filter = false to go without it"
-    )]
+    #[error("the filter that forbids internet sockets cannot be installed: {reason}; set engine.socket_filter = false to go without it")]
     SocketFilter {
         /// The system's own reason.
         reason: String,

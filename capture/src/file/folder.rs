@@ -23,8 +23,7 @@ const MAX_LAST: Duration = Duration::from_secs(1);
 const PICTURE_NAMES: [&str; 15] =
     ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "heic", "heif", "hif", "avif", "jxl", "tif", "tiff"];
 const SOUND_NAMES: [&str; 17] = [
-    "wav", "w64", "aif", "aiff", "aifc", "caf", "au", "flac", "mp3", "aac", "ogg", "oga", "opus", "weba", "m4a", "m4b",
-    "mka",
+    "wav", "w64", "aif", "aiff", "aifc", "caf", "au", "flac", "mp3", "aac", "ogg", "oga", "opus", "weba", "m4a", "m4b", "mka",
 ];
 const TIMES: &str = "times.csv";
 

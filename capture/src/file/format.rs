@@ -164,9 +164,11 @@ mod tests {
         assert_eq!(sound(b"FORM\0\0\0\0AIFC"), SoundFormat::Aiff);
         assert_eq!(readable(b"RIFF\0\0\0\0WEBPVP8 "), Some(Format::Picture));
         assert_eq!(readable(b"\0\0\0\x18ftypisom"), Some(Format::Mp4));
-        for (head, name) in
-            [(&b"RIFF\0\0\0\0AVI LIST"[..], "AVI"), (b"#!AMR-WB\n", "AMR"), (b"\0\0\x01\xba\x44", "MPEG-PS")]
-        {
+        for (head, name) in [
+            (&b"RIFF\0\0\0\0AVI LIST"[..], "AVI"),
+            (b"#!AMR-WB\n", "AMR"),
+            (b"\0\0\x01\xba\x44", "MPEG-PS"),
+        ] {
             assert_eq!(readable(head), None, "{name}");
             assert!(known(head).unwrap().0.contains(name), "{name}");
         }

@@ -29,15 +29,12 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
             0xd0..=0xd8 | 0x01 => continue,
             _ => (),
         }
-        let Some(length) = bytes.get(at..).and_then(<[u8]>::first_chunk).map(|length| u16::from_be_bytes(*length))
-        else {
+        let Some(length) = bytes.get(at..).and_then(<[u8]>::first_chunk).map(|length| u16::from_be_bytes(*length)) else {
             return Extent::Cut;
         };
         // Frames: baseline, extended and progressive ones with 8 bits are read.
         match marker {
-            0xc0..=0xc2 if bytes.get(at + 2).is_some_and(|bits| *bits != 8) => {
-                return Extent::Other("a JPEG of 12 bits");
-            }
+            0xc0..=0xc2 if bytes.get(at + 2).is_some_and(|bits| *bits != 8) => return Extent::Other("a JPEG of 12 bits"),
             0xc2 => progressive = true,
             0xc3 | 0xc7 | 0xcb | 0xcf | 0xf7 => return Extent::Other("a lossless JPEG"),
             0xc5 | 0xc6 | 0xcd | 0xce => return Extent::Other("a hierarchical JPEG"),

@@ -63,11 +63,10 @@ mod tests {
     /// An order that contradicts itself makes sorting panic or depend on the order before.
     #[test]
     fn the_order_is_one() {
-        let names: Vec<String> =
-            ["", "0", "00", "1", "01", "10", "9", "a", "a0", "a00", "a1", "a01b", "a1b", "a-1", "/", ":", "a:", "é1"]
-                .iter()
-                .flat_map(|name| ["", "2", "02", "b", "10"].map(|end| format!("{name}{end}")))
-                .collect();
+        let names: Vec<String> = ["", "0", "00", "1", "01", "10", "9", "a", "a0", "a00", "a1", "a01b", "a1b", "a-1", "/", ":", "a:", "é1"]
+            .iter()
+            .flat_map(|name| ["", "2", "02", "b", "10"].map(|end| format!("{name}{end}")))
+            .collect();
         let order = |a: &String, b: &String| compare(OsStr::new(a), OsStr::new(b));
         for a in &names {
             for b in &names {

@@ -45,9 +45,7 @@ pub(super) fn unreadable(path: &Path, head: &[u8]) -> Option<CaptureError> {
     let (name, program) = match head {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => brand(head)?,
         [b'G', b'I', b'F', b'8', ..] => ("a GIF picture", None),
-        [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => {
-            ("a TIFF picture or a camera's raw file", None)
-        }
+        [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => ("a TIFF picture or a camera's raw file", None),
         [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => ("a JPEG XL picture", Some("djxl")),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => ("a JPEG 2000 picture", None),
         [b'8', b'B', b'P', b'S', ..] => ("a Photoshop picture", None),
@@ -64,14 +62,18 @@ fn brand(head: &[u8]) -> Option<(&'static str, Option<&'static str>)> {
     let listed = head.get(16..size.min(head.len())).unwrap_or_default().as_chunks::<4>().0;
     let main = head.get(8..).and_then(<[u8]>::first_chunk::<4>)?;
     let of = |brand: &[u8; 4]| match brand {
-        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => Some(("a HEIC picture", HEIF)),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
+            Some(("a HEIC picture", HEIF))
+        }
         b"avif" | b"avis" => Some(("an AVIF picture", HEIF)),
         b"crx " => Some(("a camera's raw file (CR3)", None)),
         _ => None,
     };
     match main {
         // A collection of pictures: the other brands tell of what.
-        b"mif1" | b"msf1" | b"mif2" | b"miaf" => Some(listed.iter().find_map(of).unwrap_or(("a HEIF picture", HEIF))),
+        b"mif1" | b"msf1" | b"mif2" | b"miaf" => {
+            Some(listed.iter().find_map(of).unwrap_or(("a HEIF picture", HEIF)))
+        }
         main => of(main),
     }
 }

@@ -98,13 +98,7 @@ pub(super) struct StoredPacket {
 ///
 /// # Errors
 /// Those of reading and decoding.
-pub(super) fn decode_mp4_track(
-    path: &Path,
-    file: File,
-    len: u64,
-    track: Mp4Track,
-    options: &ReadOptions,
-) -> Result<Sound> {
+pub(super) fn decode_mp4_track(path: &Path, file: File, len: u64, track: Mp4Track, options: &ReadOptions) -> Result<Sound> {
     guarded_steps(path, "symphonia", options, {
         let (path, options) = (path.to_owned(), options.clone());
         move |progress| {

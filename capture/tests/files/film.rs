@@ -264,15 +264,7 @@ fn ranges_and_matrices_that_a_stream_tells_are_honoured() {
         ffmpeg(&[&["-f", "lavfi", "-i", source][..], options, &codec, &[text(&path)]].concat());
         let raw = Command::new("ffmpeg")
             .args(["-loglevel", "error", "-nostdin", "-i", text(&path)])
-            .args([
-                "-vf",
-                "scale=sws_flags=accurate_rnd+bitexact+full_chroma_int",
-                "-f",
-                "rawvideo",
-                "-pix_fmt",
-                "rgb24",
-                "-",
-            ])
+            .args(["-vf", "scale=sws_flags=accurate_rnd+bitexact+full_chroma_int", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
             .output()
             .expect("ffmpeg is there, it made the film");
         let size = 320 * 240 * 3;

@@ -227,21 +227,7 @@ fn files_with_wrong_names_are_read_by_their_content() {
     let dir = folder();
     bmp(&dir.path().join("1.jpg"), 4, 4, [1; 3]);
     bmp(&dir.path().join("2.dat"), 4, 4, [2; 3]);
-    ffmpeg(&[
-        "-f",
-        "lavfi",
-        "-i",
-        "color=0x030303:s=4x4",
-        "-frames:v",
-        "1",
-        "-c:v",
-        "libwebp",
-        "-lossless",
-        "1",
-        "-pix_fmt",
-        "bgra",
-        text(&dir.path().join("3.webp")),
-    ]);
+    ffmpeg(&["-f", "lavfi", "-i", "color=0x030303:s=4x4", "-frames:v", "1", "-c:v", "libwebp", "-lossless", "1", "-pix_fmt", "bgra", text(&dir.path().join("3.webp"))]);
     std::fs::rename(dir.path().join("3.webp"), dir.path().join("3.png")).unwrap();
     wav(dir.path(), "voice.bin", &sine(8_000, 16_000, 300.0, 0.5), 16_000, 1, Encoding::I16);
     std::fs::write(dir.path().join("notes.txt"), "no picture").unwrap();

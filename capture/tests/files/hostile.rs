@@ -33,8 +33,7 @@ fn boxes(bytes: &[u8], from: usize, to: usize, found: &mut Vec<usize>) {
         assert!(size >= 8, "{}", bytes[at + 4..at + 8].escape_ascii());
         found.push(at);
         let inside = match &bytes[at + 4..at + 8] {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"mvex" | b"moof" | b"traf" | b"dinf"
-            | b"udta" => Some(8),
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"mvex" | b"moof" | b"traf" | b"dinf" | b"udta" => Some(8),
             b"meta" => Some(12),
             b"stsd" | b"dref" => Some(16),
             b"avc1" => Some(86),

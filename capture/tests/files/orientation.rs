@@ -134,7 +134,8 @@ fn exif(orientation: u8, little: bool) -> Vec<u8> {
 }
 
 /// What EXIF says of the stored picture: its first row and first column are which sides of the scene (TIFF 6.0, tag 274).
-const EXIF: [[i32; 4]; 8] = [EIGHT[0], EIGHT[1], EIGHT[2], EIGHT[3], EIGHT[4], EIGHT[5], EIGHT[6], EIGHT[7]];
+const EXIF: [[i32; 4]; 8] =
+    [EIGHT[0], EIGHT[1], EIGHT[2], EIGHT[3], EIGHT[4], EIGHT[5], EIGHT[6], EIGHT[7]];
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
@@ -172,8 +173,7 @@ fn tagged(name: &str, picture: &[u8], exif: &[u8], size: (u32, u32)) -> Vec<u8> 
 #[test]
 fn pictures_come_upright_as_exif_says() {
     let dir = folder();
-    for (name, options) in [("jpg", &["-q:v", "3"][..]), ("png", &[]), ("webp", &["-c:v", "libwebp", "-lossless", "1"])]
-    {
+    for (name, options) in [("jpg", &["-q:v", "3"][..]), ("png", &[]), ("webp", &["-c:v", "libwebp", "-lossless", "1"])] {
         let path = dir.path().join(format!("plain.{name}"));
         let source = ["-f", "lavfi", "-i", "testsrc2=s=50x34", "-frames:v", "1"];
         ffmpeg(&[&source[..], options, &[text(&path)]].concat());

@@ -59,8 +59,7 @@ fn every_kind_of_picture_is_read_whatever_its_name() {
 
 /// The segments of a picture, by hand: one of one colour and 8 x 8 pixels, in four inks.
 fn inks(adobe: Option<u8>, values: [u8; 4]) -> Vec<u8> {
-    let segment =
-        |marker: u8, body: &[u8]| [&[0xff, marker][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
+    let segment = |marker: u8, body: &[u8]| [&[0xff, marker][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
     let mut bytes = vec![0xff, 0xd8];
     if let Some(transform) = adobe {
         bytes.extend(segment(0xee, &[&b"Adobe\0\x64\0\0\0\0"[..], &[transform]].concat()));
@@ -181,9 +180,7 @@ fn promises_of_large_pictures_are_held_against_the_file_and_the_memory() {
     let open = |path: &Path| file::open_with(path, &small).map(|_| ()).unwrap_err();
     std::fs::write(&path, header(4096, 4096, 8, 1)).unwrap();
     assert!(matches!(open(&path), CaptureError::TooLarge { .. } | CaptureError::Malformed { .. }));
-    for (name, options) in
-        [("large.png", &[][..]), ("large.jpg", &[]), ("large.webp", &["-c:v", "libwebp", "-lossless", "1"])]
-    {
+    for (name, options) in [("large.png", &[][..]), ("large.jpg", &[]), ("large.webp", &["-c:v", "libwebp", "-lossless", "1"])] {
         let path = dir.path().join(name);
         let source = ["-f", "lavfi", "-i", "color=gray:s=2000x1500", "-frames:v", "1"];
         ffmpeg(&[&source[..], options, &[text(&path)]].concat());

@@ -162,10 +162,7 @@ fn tracks_of_other_kinds_are_passed_over() {
     let book = made(
         dir.path(),
         "book.m4b",
-        &[
-            &TONE,
-            &["-i", text(&marks), "-map", "0", "-map_metadata", "1", "-map_chapters", "1", "-c:a", "aac", "-f", "mp4"],
-        ],
+        &[&TONE, &["-i", text(&marks), "-map", "0", "-map_metadata", "1", "-map_chapters", "1", "-c:a", "aac", "-f", "mp4"]],
     );
     let media = file::open(&book).unwrap();
     assert_eq!(sound(&media), sound(&plain));

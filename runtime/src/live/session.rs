@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use mien_capture::{CaptureError, SessionClock};
 use mien_capture::device::{
     DeviceKind, DeviceState, PictureDevice, RawPicture, SoundCounters, SoundDevice, sound_ring,
 };
-use mien_capture::{CaptureError, SessionClock};
 use serde_json::{Value, json};
 
 use super::board::Board;

@@ -67,19 +67,19 @@ fn program(numbers: Numbers) -> Vec<seccompiler::sock_filter> {
     let answer = |action| line(0x06, 0, 0, action);
     let (allow, error) = (0x7FFF_0000, 0x0005_0000);
     vec![
-        load(4),                             // 0: the architecture
-        equal(numbers.arch, 0, 8),           // 1: another: to 10
-        load(0),                             // 2: the number
-        at_least(X32, 6, 0),                 // 3: to 10
-        equal(numbers.io_uring_setup, 5, 0), // 4: to 10
-        equal(numbers.socket, 2, 0),         // 5: to 8
-        equal(numbers.socketpair, 1, 0),     // 6: to 8
-        answer(allow),                       // 7
-        load(16),                            // 8: the first argument, its low half: the kernel reads an int
-        equal(AF_UNIX, 2, 1),                // 9: to 12, or 11
-        answer(error | EPERM),               // 10
-        answer(error | EAFNOSUPPORT),        // 11
-        answer(allow),                       // 12
+        load(4),                              // 0: the architecture
+        equal(numbers.arch, 0, 8),            // 1: another: to 10
+        load(0),                              // 2: the number
+        at_least(X32, 6, 0),                  // 3: to 10
+        equal(numbers.io_uring_setup, 5, 0),  // 4: to 10
+        equal(numbers.socket, 2, 0),          // 5: to 8
+        equal(numbers.socketpair, 1, 0),      // 6: to 8
+        answer(allow),                        // 7
+        load(16),                             // 8: the first argument, its low half: the kernel reads an int
+        equal(AF_UNIX, 2, 1),                 // 9: to 12, or 11
+        answer(error | EPERM),                // 10
+        answer(error | EAFNOSUPPORT),         // 11
+        answer(allow),                        // 12
     ]
 }
 

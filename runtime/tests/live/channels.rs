@@ -42,9 +42,10 @@ fn a_channel_that_is_not_there_is_told_with_how_many_there_are() {
     let speech = two_voices(folder.path());
     array(folder.path(), &speech);
     let config = folder.path().join("mien.toml");
-    for (device, channels, told) in
-        [("array.wav", "[1, 6]", "6 channels, numbers 0 to 5"), ("two.wav", "[1]", "one channel, number 0")]
-    {
+    for (device, channels, told) in [
+        ("array.wav", "[1, 6]", "6 channels, numbers 0 to 5"),
+        ("two.wav", "[1]", "one channel, number 0"),
+    ] {
         let text = format!("[microphone]\ndevice = \"file:{device}\"\nchannels = {channels}\n");
         std::fs::write(&config, text).unwrap();
         let args = ["--no-llm", "--no-camera", "--config", config.to_str().unwrap()];

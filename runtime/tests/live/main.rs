@@ -4,12 +4,12 @@
 
 // Another test program uses the rest of it.
 mod canary;
-mod channels;
 #[allow(dead_code)]
 #[path = "../live_control/child.rs"]
 mod child;
 #[path = "../dry/mod.rs"]
 mod dry;
+mod channels;
 mod faults;
 mod hung;
 mod microphone;

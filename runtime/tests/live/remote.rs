@@ -74,8 +74,11 @@ fn a_sound_server_over_the_network_is_refused_before_anything_connects() {
             let mut command = mien(args);
             command.env_remove("PULSE_SERVER").env("HOME", home).envs(variables.iter().cloned());
             let output = command.output().unwrap();
-            let told =
-                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
             assert_ne!(output.status.code(), Some(0), "{way}: {args:?}: {told}");
             assert!(told.contains("over the network"), "{way}: {args:?}: {told}");
             assert!(told.contains("engine.allow_remote_sound_server"), "{way}: {args:?}: {told}");
@@ -105,8 +108,7 @@ fn a_sound_server_over_the_network_is_heard_where_it_is_allowed() {
     let trap = Trap::new();
     let port = trap.port();
     drop(trap);
-    let module =
-        ["load-module", "module-native-protocol-tcp", &format!("port={port}"), "listen=127.0.0.1", "auth-anonymous=1"];
+    let module = ["load-module", "module-native-protocol-tcp", &format!("port={port}"), "listen=127.0.0.1", "auth-anonymous=1"];
     assert!(Command::new("pactl").args(module).envs(server.env()).output().unwrap().status.success());
     let config = folder.path().join("mien.toml");
     std::fs::write(&config, "[engine]\nallow_remote_sound_server = true\n").unwrap();

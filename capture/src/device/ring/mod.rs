@@ -388,11 +388,7 @@ mod tests {
             sink.push(&sound, |s| s);
             let block = reader.take().unwrap();
             assert_eq!(block.samples().len(), BLOCK_SAMPLES);
-            assert!(
-                block.samples().iter().all(|s| (s - expected).abs() < 1e-6),
-                "{chosen:?}: {:?}",
-                block.samples()[0]
-            );
+            assert!(block.samples().iter().all(|s| (s - expected).abs() < 1e-6), "{chosen:?}: {:?}", block.samples()[0]);
         }
         let mut sink = lender.lend().unwrap();
         sink.set_format(SampleRate::HZ_16000, 6);

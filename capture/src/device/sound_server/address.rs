@@ -70,8 +70,7 @@ mod tests {
 
     #[test]
     fn pipewires_names_and_paths_are_local() {
-        for local in
-            ["", "pipewire-0", "/run/user/0/pipewire-0", "unix:/run/pw", "[ \"pipewire-0-manager\", \"pipewire-0\" ]"]
+        for local in ["", "pipewire-0", "/run/user/0/pipewire-0", "unix:/run/pw", "[ \"pipewire-0-manager\", \"pipewire-0\" ]"]
         {
             assert_eq!(remote_pipewire(local), None, "{local}");
         }

@@ -68,8 +68,7 @@ impl ClientConf {
             return Some((server, format!("default-server in {}", file.display())));
         }
         let (_, file) = values.display.filter(|(wanted, _)| *wanted)?;
-        let host =
-            display?.split(':').next().filter(|host| !host.is_empty() && *host != "unix" && !host.starts_with('/'));
+        let host = display?.split(':').next().filter(|host| !host.is_empty() && *host != "unix" && !host.starts_with('/'));
         Some((host?.to_owned(), format!("auto-connect-display in {} and DISPLAY", file.display())))
     }
 }

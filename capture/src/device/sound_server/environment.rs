@@ -34,8 +34,7 @@ pub(super) fn take_settings(conf: &ClientConf) -> Result<(), String> {
     if TAKEN.get().is_some() {
         return Ok(());
     }
-    let failed =
-        |what: &str, why: &dyn std::fmt::Display| format!("PulseAudio's settings stay as they are: {what}: {why}");
+    let failed = |what: &str, why: &dyn std::fmt::Display| format!("PulseAudio's settings stay as they are: {what}: {why}");
     let threads = std::fs::read_dir("/proc/self/task").map_err(|e| failed("/proc/self/task", &e))?.count();
     if threads != 1 {
         return Err(failed("threads are running already", &threads));
@@ -65,9 +64,7 @@ fn settings(conf: &ClientConf) -> Result<String, String> {
         let path = std::path::absolute(file).ok().and_then(|p| p.to_str().map(str::to_owned));
         match path.filter(|p| !p.contains(['#', ';', '\n']) && p.trim() == p) {
             Some(path) => text.push_str(&format!(".include {path}\n")),
-            None => {
-                return Err(format!("PulseAudio's settings stay as they are: {}: cannot be included", file.display()));
-            }
+            None => return Err(format!("PulseAudio's settings stay as they are: {}: cannot be included", file.display())),
         }
     }
     text.push_str(ours);

@@ -12,8 +12,7 @@ const MAX_RATIO: u32 = 16;
 /// only, so that every machine gives the same.
 pub(super) fn square((width, height, data): Rgb, pixel: (u32, u32), max_side: u32) -> Rgb {
     let (across, down) = (u64::from(pixel.0), u64::from(pixel.1));
-    let believed =
-        across > 0 && down > 0 && across <= down * u64::from(MAX_RATIO) && down <= across * u64::from(MAX_RATIO);
+    let believed = across > 0 && down > 0 && across <= down * u64::from(MAX_RATIO) && down <= across * u64::from(MAX_RATIO);
     if !believed || across == down {
         return (width, height, data);
     }

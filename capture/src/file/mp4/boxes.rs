@@ -52,9 +52,7 @@ impl Origin<'_> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         bytes.try_reserve_exact(count).map_err(|error| self.io(error.into()))?;
         bytes.resize(count, 0);
-        file.seek(SeekFrom::Start(start))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|source| self.io(source))?;
+        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes)).map_err(|source| self.io(source))?;
         Ok(bytes)
     }
 }
@@ -160,9 +158,7 @@ pub(super) fn scan(origin: &Origin<'_>, file: &mut File, limit: u64) -> Result<S
         at = end;
     }
     let Some((body, end)) = movie else {
-        return Err(
-            origin.malformed("its index (box moov) is missing: the recording was not ended, or the file is cut")
-        );
+        return Err(origin.malformed("its index (box moov) is missing: the recording was not ended, or the file is cut"));
     };
     let movie = origin.read(file, body, end, limit)?;
     Ok(Scan { movie, fragments, cut })
@@ -225,9 +221,10 @@ pub(super) fn be32_signed(bytes: &[u8], at: usize) -> Option<i32> {
 pub(super) fn entries<'a>(body: &'a [u8], width: usize, kind: &str) -> std::result::Result<&'a [u8], String> {
     let count = be32(body, 4).ok_or_else(|| format!("its table {kind} is too short"))?;
     let room = body.get(8..).unwrap_or_default();
-    usize::try_from(count).ok().and_then(|count| room.get(..count.checked_mul(width)?)).ok_or_else(|| {
-        format!("its table {kind} tells of {count} entries and has room for {}", room.len() / width.max(1))
-    })
+    usize::try_from(count)
+        .ok()
+        .and_then(|count| room.get(..count.checked_mul(width)?))
+        .ok_or_else(|| format!("its table {kind} tells of {count} entries and has room for {}", room.len() / width.max(1)))
 }
 
 #[cfg(test)]

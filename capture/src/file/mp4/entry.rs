@@ -46,8 +46,7 @@ impl PictureEntry {
                 b"pasp" => entry.pixel = be32(body, 0).zip(be32(body, 4)).filter(|(h, v)| *h > 0 && *v > 0),
                 b"colr" if body.starts_with(b"nclx") || body.starts_with(b"nclc") => {
                     let full = body.get(10).map(|flags| flags & 0x80 != 0).filter(|_| body.starts_with(b"nclx"));
-                    entry.colour =
-                        be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
+                    entry.colour = be16(body, 8).and_then(|matrix| u8::try_from(matrix).ok()).map(|matrix| (matrix, full));
                 }
                 b"sinf" if &kind == b"encv" => entry.codec = PictureCodec::Other("encrypted pictures".to_owned()),
                 _ => (),
@@ -321,10 +320,7 @@ fn width_of(id: AudioCodecId) -> u32 {
     match id {
         codec::CODEC_ID_PCM_S16LE | codec::CODEC_ID_PCM_S16BE | codec::CODEC_ID_PCM_U16BE => 2,
         codec::CODEC_ID_PCM_S24LE | codec::CODEC_ID_PCM_S24BE => 3,
-        codec::CODEC_ID_PCM_S32LE
-        | codec::CODEC_ID_PCM_S32BE
-        | codec::CODEC_ID_PCM_F32LE
-        | codec::CODEC_ID_PCM_F32BE => 4,
+        codec::CODEC_ID_PCM_S32LE | codec::CODEC_ID_PCM_S32BE | codec::CODEC_ID_PCM_F32LE | codec::CODEC_ID_PCM_F32BE => 4,
         codec::CODEC_ID_PCM_F64LE | codec::CODEC_ID_PCM_F64BE => 8,
         _ => 1,
     }
@@ -423,17 +419,13 @@ mod tests {
             PictureEntry::parse(*b"avc1", &body)
         };
         let whole = [1, 66, 0, 30, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 1, 0x68];
-        let PictureCodec::H264 { length_bytes, sets, profile } = entry(&whole).unwrap().codec else {
-            panic!("no H.264")
-        };
+        let PictureCodec::H264 { length_bytes, sets, profile } = entry(&whole).unwrap().codec else { panic!("no H.264") };
         assert_eq!((length_bytes, sets, profile), (4, vec![vec![0x67, 1], vec![0x68]], Some(66)));
         for len in 7..whole.len() {
             // Without the last sets it is shorter, not broken, where the counts are missing too.
             assert!(len == 10 || entry(&whole[..len]).is_err(), "{len}");
         }
         assert!(PictureEntry::parse(*b"avc1", &[0; 78]).is_err());
-        assert!(
-            matches!(PictureEntry::parse(*b"hvc1", &[]).unwrap().codec, PictureCodec::Other(name) if name.contains("HEVC"))
-        );
+        assert!(matches!(PictureEntry::parse(*b"hvc1", &[]).unwrap().codec, PictureCodec::Other(name) if name.contains("HEVC")));
     }
 }

@@ -131,8 +131,7 @@ impl Film {
         }
 
         let clock = PictureClock { clock, timescale: track.timescale, edit: track.edit };
-        let time =
-            |sample: &Sample| i64::try_from(sample.decoded_at).unwrap_or(i64::MAX).saturating_add(sample.shift.into());
+        let time = |sample: &Sample| i64::try_from(sample.decoded_at).unwrap_or(i64::MAX).saturating_add(sample.shift.into());
         let mut order: Vec<(i64, usize)> =
             samples.iter().enumerate().map(|(index, sample)| (time(sample), index)).collect();
         order.sort_unstable();
@@ -210,8 +209,7 @@ fn description(
         PictureCodec::H264 { length_bytes, sets, profile } => (length_bytes, sets, profile),
         PictureCodec::Other(name) => return Err(unread(origin.path, &name)),
     };
-    let told =
-        Description { parameter_sets: Vec::new(), length_bytes, looks: None, pixel: entry.pixel, colour: entry.colour };
+    let told = Description { parameter_sets: Vec::new(), length_bytes, looks: None, pixel: entry.pixel, colour: entry.colour };
     if !sets.iter().any(|set| Sps::parse(set).is_some()) {
         // Where the sets are in the stream, they stand in front of the pictures that need them.
         let mut bytes = Vec::new();
@@ -320,8 +318,7 @@ impl PictureClock {
     fn shown_time(&self, raw: i64) -> Option<Timestamp> {
         let ticks = u64::try_from(raw).ok()?.checked_sub(self.edit.start)?;
         if let Some(length) = self.edit.length {
-            let beyond =
-                u128::from(ticks) * u128::from(self.clock.movie) >= u128::from(length) * u128::from(self.timescale);
+            let beyond = u128::from(ticks) * u128::from(self.clock.movie) >= u128::from(length) * u128::from(self.timescale);
             if beyond {
                 return None;
             }

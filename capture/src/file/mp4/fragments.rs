@@ -75,7 +75,8 @@ impl Gathered {
                 let (kind, body) = child.map_err(|reason| origin.malformed(reason))?;
                 match &kind {
                     b"tfdt" => {
-                        let time = if body.first() == Some(&1) { be64(body, 4) } else { be32(body, 4).map(u64::from) };
+                        let time =
+                            if body.first() == Some(&1) { be64(body, 4) } else { be32(body, 4).map(u64::from) };
                         *run.next = time.ok_or_else(|| origin.malformed("its table tfdt is too short"))?;
                     }
                     b"trun" => run.read(origin, body, &header, budget)?,

@@ -24,8 +24,8 @@ use super::{Media, Pictures};
 
 use boxes::Origin;
 use entry::SoundEntry;
-use film::Clock;
 pub(crate) use film::Film;
+use film::Clock;
 use fragments::Gathered;
 pub(crate) use h264::FilmFrames;
 use movie::Movie;
@@ -165,12 +165,11 @@ fn choose_film(
     options: &ReadOptions,
     notes: &mut Vec<String>,
 ) -> Result<Result<Option<Film>>> {
-    let candidates =
-        || {
-            movie.tracks.iter().zip(samples).filter(|(track, samples)| {
-                &track.handler == b"vide" && !samples.is_empty() && !movie.is_chapters(track.id)
-            })
-        };
+    let candidates = || {
+        movie.tracks.iter().zip(samples).filter(|(track, samples)| {
+            &track.handler == b"vide" && !samples.is_empty() && !movie.is_chapters(track.id)
+        })
+    };
     let clock = Clock { movie: movie.timescale, origin: (begin_s * 1e9).round() as u64 };
     let enabled = candidates().filter(|(track, _)| track.enabled);
     let disabled = candidates().filter(|(track, _)| !track.enabled);
@@ -183,15 +182,10 @@ fn choose_film(
                     notes.push(format!("It has several picture tracks; number {number} is used."));
                 }
                 if track.edit.more {
-                    notes.push(
-                        "The edit list of its picture track has several parts; the track is read in one piece."
-                            .to_owned(),
-                    );
+                    notes.push("The edit list of its picture track has several parts; the track is read in one piece.".to_owned());
                 }
                 if !Orientation::from_matrix(track.matrix).1 {
-                    notes.push(
-                        "Its pictures are stored scaled or skewed; they are only turned and mirrored.".to_owned(),
-                    );
+                    notes.push("Its pictures are stored scaled or skewed; they are only turned and mirrored.".to_owned());
                 }
                 return Ok(Ok(Some(film)));
             }

@@ -167,13 +167,7 @@ impl<'a> Track<'a> {
                 }
                 b"tref" => {
                     if let Some(chapters) = find(body, b"chap")? {
-                        track.chapters = chapters
-                            .as_chunks::<4>()
-                            .0
-                            .iter()
-                            .map(|id| u32::from_be_bytes(*id))
-                            .take(MAX_TRACKS)
-                            .collect();
+                        track.chapters = chapters.as_chunks::<4>().0.iter().map(|id| u32::from_be_bytes(*id)).take(MAX_TRACKS).collect();
                     }
                 }
                 b"mdia" => track.media(body)?,

@@ -61,12 +61,7 @@ pub(crate) type Rgb = (u32, u32, Vec<u8>);
 
 /// Converts `picture` to RGB and turns it by `orientation`; none if its planes are smaller than its sides tell or a side
 /// is longer than `max_side`.
-pub(crate) fn convert(
-    picture: &DecodedYUV<'_>,
-    colours: Colours,
-    orientation: Orientation,
-    max_side: u32,
-) -> Option<Rgb> {
+pub(crate) fn convert(picture: &DecodedYUV<'_>, colours: Colours, orientation: Orientation, max_side: u32) -> Option<Rgb> {
     let (width, height) = picture.dimensions();
     let (y_stride, u_stride, v_stride) = picture.strides();
     let (stored_width, stored_height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);

@@ -55,10 +55,9 @@ impl Budget {
     /// Takes `count` samples from the budget.
     pub(super) fn take(&mut self, origin: &Origin<'_>, count: u64) -> Result<()> {
         let used = self.limit - self.left;
-        self.left = self
-            .left
-            .checked_sub(count)
-            .ok_or_else(|| origin.too_large("samples in its tables", used.saturating_add(count), self.limit))?;
+        self.left = self.left.checked_sub(count).ok_or_else(|| {
+            origin.too_large("samples in its tables", used.saturating_add(count), self.limit)
+        })?;
         Ok(())
     }
 }
@@ -77,12 +76,7 @@ pub(super) struct Block {
 ///
 /// # Errors
 /// [`CaptureError::Malformed`] if the tables disagree, or tell of more bytes than the file has; [`CaptureError::TooLarge`].
-pub(super) fn from_tables(
-    origin: &Origin<'_>,
-    track: &Track<'_>,
-    block: Option<Block>,
-    budget: &mut Budget,
-) -> Result<Vec<Sample>> {
+pub(super) fn from_tables(origin: &Origin<'_>, track: &Track<'_>, block: Option<Block>, budget: &mut Budget) -> Result<Vec<Sample>> {
     let malformed = |reason: String| origin.malformed(reason);
     let tables = &track.tables;
     let Some(sizes) = Sizes::of(tables).map_err(malformed)? else {
@@ -140,13 +134,7 @@ pub(super) fn from_tables(
 }
 
 /// Pieces of uncompressed sound.
-fn pieces(
-    origin: &Origin<'_>,
-    chunks: &Chunks<'_>,
-    count: u64,
-    block: Block,
-    budget: &mut Budget,
-) -> Result<Vec<Sample>> {
+fn pieces(origin: &Origin<'_>, chunks: &Chunks<'_>, count: u64, block: Block, budget: &mut Budget) -> Result<Vec<Sample>> {
     let (per, bytes) = (u64::from(block.samples.max(1)), u64::from(block.bytes.max(1)));
     let most = (MAX_PIECE_BYTES / bytes).max(1) * bytes;
     let (mut found, mut left, mut total) = (Vec::new(), count, 0_u64);
@@ -190,19 +178,12 @@ pub(super) fn check(origin: &Origin<'_>, samples: &[Sample], kind: &str, limit: 
             return Err(origin.truncated(sample.end()));
         }
         if u64::from(sample.size) > limit {
-            return Err(CaptureError::TooLarge {
-                path: origin.path.to_owned(),
-                unit,
-                found: sample.size.into(),
-                limit,
-            });
+            return Err(CaptureError::TooLarge { path: origin.path.to_owned(), unit, found: sample.size.into(), limit });
         }
         total = total.saturating_add(sample.size.into());
     }
     if total > origin.len {
-        return Err(
-            origin.malformed(format!("its packets of {kind} overlap: {total} bytes in a file of {}", origin.len))
-        );
+        return Err(origin.malformed(format!("its packets of {kind} overlap: {total} bytes in a file of {}", origin.len)));
     }
     Ok(())
 }
@@ -214,17 +195,10 @@ pub(super) fn largest(samples: &[Sample]) -> u32 {
 
 /// The table of sizes.
 enum Sizes<'a> {
-    Uniform {
-        size: u32,
-        count: u64,
-    },
+    Uniform { size: u32, count: u64 },
     Wide(&'a [[u8; 4]]),
     /// Sizes of 4, 8 or 16 bits, and how many there are.
-    Compact {
-        bits: u8,
-        count: u64,
-        table: &'a [u8],
-    },
+    Compact { bits: u8, count: u64, table: &'a [u8] },
 }
 
 impl<'a> Sizes<'a> {
@@ -415,7 +389,8 @@ mod tests {
             sync,
         };
         // The third one is empty and left out; its time passes.
-        let expected = [sample(100, 10, 0, 40, true), sample(500, 20, 40, 40, false), sample(520, 30, 130, 50, true)];
+        let expected =
+            [sample(100, 10, 0, 40, true), sample(500, 20, 40, 40, false), sample(520, 30, 130, 50, true)];
         assert_eq!(found.unwrap(), expected);
     }
 
@@ -454,8 +429,7 @@ mod tests {
         let stz2 = [&table(&[0])[..], &[0, 0, 0, 4], &table(&[3]), &[0x12, 0x30]].concat();
         let (stsc, stco) = (table(&[0, 1, 1, 3, 1]), table(&[0, 1, 7]));
         let tables = Tables { stsc: Some(&stsc), stz2: Some(&stz2), stco: Some(&stco), ..Tables::default() };
-        let sizes: Vec<_> =
-            read(tables, None, 100).unwrap().iter().map(|sample| (sample.offset, sample.size)).collect();
+        let sizes: Vec<_> = read(tables, None, 100).unwrap().iter().map(|sample| (sample.offset, sample.size)).collect();
         assert_eq!(sizes, [(7, 1), (8, 2), (10, 3)]);
         let short = [&table(&[0])[..], &[0, 0, 0, 16], &table(&[3]), &[0x12, 0x30]].concat();
         assert!(read(Tables { stz2: Some(&short), ..tables }, None, 100).is_err());

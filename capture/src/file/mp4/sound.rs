@@ -131,8 +131,7 @@ impl Decoding<'_> {
         let entry = sound.entry.as_ref().map_err(|reason| origin.malformed(reason.clone()))?;
         self.check_entries(sound.track, sound.samples)?;
         if sound.track.edit.more {
-            notes
-                .push("The edit list of its sound track has several parts; the track is read in one piece.".to_owned());
+            notes.push("The edit list of its sound track has several parts; the track is read in one piece.".to_owned());
         }
         let placement = self.placement(sound, entry);
         if placement.lead_s > 0.0 {
@@ -161,11 +160,7 @@ impl Decoding<'_> {
     /// The error for sound in a `codec` that is not read here.
     fn unread(&self, codec: &str) -> CaptureError {
         let path = self.origin.path;
-        CaptureError::Convert {
-            path: path.to_owned(),
-            found: format!("sound in {codec}"),
-            command: convert::sound(path),
-        }
+        CaptureError::Convert { path: path.to_owned(), found: format!("sound in {codec}"), command: convert::sound(path) }
     }
 
     /// One decoder reads one description.

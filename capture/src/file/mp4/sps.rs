@@ -259,17 +259,7 @@ mod tests {
     fn sizes_and_looks_are_read() {
         let mut bits = main_profile(false);
         // Pixels 16:11; full range with BT.709.
-        bits.put(1, 1)
-            .put(1, 1)
-            .put(4, 8)
-            .put(0, 1)
-            .put(1, 1)
-            .put(5, 3)
-            .put(1, 1)
-            .put(1, 1)
-            .put(1, 8)
-            .put(1, 8)
-            .put(1, 8);
+        bits.put(1, 1).put(1, 1).put(4, 8).put(0, 1).put(1, 1).put(5, 3).put(1, 1).put(1, 1).put(1, 8).put(1, 8).put(1, 8);
         let sps = Sps::parse(&bits.unit()).unwrap();
         assert_eq!((sps.width, sps.height, sps.references, sps.interlaced), (704, 288, 3, false));
         assert_eq!((sps.pixel, sps.full_range, sps.matrix), (Some((16, 11)), Some(true), Some(1)));
@@ -286,17 +276,7 @@ mod tests {
         bits.put(122, 8).put(0, 8).put(30, 8).number(0).number(2).number(2).number(1).put(0, 1).put(1, 1);
         // One scaling list that ends at once, seven that are not there.
         bits.put(1, 1).number(16).put(0, 7);
-        bits.number(0)
-            .number(0)
-            .number(4)
-            .number(1)
-            .put(0, 1)
-            .number(3)
-            .number(2)
-            .put(1, 1)
-            .put(1, 1)
-            .put(0, 1)
-            .put(0, 1);
+        bits.number(0).number(0).number(4).number(1).put(0, 1).number(3).number(2).put(1, 1).put(1, 1).put(0, 1).put(0, 1);
         let sps = Sps::parse(&bits.unit()).unwrap();
         assert_eq!((sps.profile, sps.chroma, sps.bits, sps.width, sps.height), (122, 2, 10, 64, 48));
     }

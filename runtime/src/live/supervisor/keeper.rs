@@ -68,7 +68,12 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(kind: DeviceKind, opener: Opener, limits: DeviceLimits, watch: Watch) -> Self {
+    pub(super) fn new(
+        kind: DeviceKind,
+        opener: Opener,
+        limits: DeviceLimits,
+        watch: Watch,
+    ) -> Self {
         let Watch { clock, impatient, patience, pulse } = watch;
         let status = DeviceStatus { device: opener.label(), ..DeviceStatus::default() };
         Self {
@@ -138,15 +143,12 @@ impl Keeper {
             given_up = true;
             self.opener.abandon(&leaving.attempt);
             let (kind, name) = (self.kind, &self.status.device);
-            log::warn!(
-                "{kind} {name}: a thread hangs in its driver; it is left behind, and what it gives is not heard or seen"
-            );
+            log::warn!("{kind} {name}: a thread hangs in its driver; it is left behind, and what it gives is not heard or seen");
         }
         let hanging = self.leaving.iter().filter(|l| l.abandoned).count();
         self.status.abandoned = hanging;
         if hanging >= MOST_ABANDONED && self.status.exhausted.is_none() {
-            self.status.exhausted =
-                Some(format!("{hanging} threads hang in its driver, and only a new process can help"));
+            self.status.exhausted = Some(format!("{hanging} threads hang in its driver, and only a new process can help"));
         }
         given_up || hanging < hung
     }
