@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use mien_capture::regular;
+use mien_capture::{one_line, regular};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -38,7 +38,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 ) -> Result<Option<T>> {
     let Kind { schema: known, longest, foreign, outdated } = *kind;
     let Some(text) = text(path, longest, &refuse)? else { return Ok(None) };
-    let reason = |e: toml::de::Error| refuse(format!("{}; {foreign}", e.message().replace('\n', " ")));
+    let reason = |e: toml::de::Error| refuse(format!("{}; {foreign}", one_line(e.message())));
     // Before the rest: keys of another version are not these.
     let Version { schema } = toml::from_str(&text).map_err(reason)?;
     if schema != known {

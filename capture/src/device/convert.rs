@@ -5,6 +5,8 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::one_line::one_line;
+
 /// R G B bytes of a picture, or why it is none.
 type Converted = Result<Vec<u8>, String>;
 
@@ -23,7 +25,7 @@ pub(super) fn mjpeg(bytes: &[u8], width: usize, height: usize) -> Converted {
     let options =
         DecoderOptions::default().set_max_width(width).set_max_height(height).jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let rgb = decoder.decode().map_err(|e| e.to_string())?;
+    let rgb = decoder.decode().map_err(|e| one_line(&e.to_string()))?;
     match decoder.dimensions() {
         Some(found) if found == (width, height) => Ok(rgb),
         found => Err(format!("a picture of other sides: {found:?}")),

@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::{CaptureError, Result};
+use crate::one_line::one_line;
 use crate::time::Timestamp;
 use crate::video::RgbFrame;
 
@@ -175,9 +176,9 @@ fn refused(path: &Path, error: ImageError, memory: u64) -> CaptureError {
             malformed(path, "picture", &format!("decoding it takes more than {memory} bytes of memory"))
         }
         ImageError::Unsupported(e) => {
-            let what = format!("a picture of a kind of its own ({})", e.to_string().replace('\n', " "));
+            let what = format!("a picture of a kind of its own ({})", one_line(&e.to_string()));
             unread(path, what)
         }
-        other => malformed(path, "picture", &other.to_string().replace('\n', " ")),
+        other => malformed(path, "picture", &one_line(&other.to_string())),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use mien_capture::one_line;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Sha256;
@@ -188,13 +189,13 @@ impl Manifest {
     pub(super) fn sealed(text: &str, path: &Path) -> Result<(Self, Sha256)> {
         let fault = |line: usize, reason: String| ModelError::Manifest {
             path: path.into(),
-            reason: format!("line {line} ({:?}): {reason}", line_text(text, line)),
+            reason: format!("line {line} ({:?}): {}", line_text(text, line), one_line(&reason)),
         };
         let (digest, body) = seal::opened(text).map_err(|reason| fault(1, reason))?;
         // Lines are counted in the file, where the digest's is one more.
         let manifest: Self = toml::from_str(body).map_err(|e| {
             let line = line_at(body, e.span().map_or(0, |span| span.start));
-            fault(line + 1, e.message().replace('\n', " "))
+            fault(line + 1, e.message().to_owned())
         })?;
         match check::fault(&manifest) {
             None => Ok((manifest, digest)),
@@ -211,11 +212,11 @@ impl Manifest {
     /// # Errors
     /// [`ModelError::Manifest`] for a manifest that [`Manifest::parse`] would refuse.
     pub fn to_toml(&self, path: &Path) -> Result<String> {
-        let fault = |reason: String| ModelError::Manifest { path: path.into(), reason };
+        let fault = |reason: String| ModelError::Manifest { path: path.into(), reason: one_line(&reason) };
         if let Some((place, reason)) = check::fault(self) {
             return Err(fault(format!("{}: {reason}", check::dotted(&place))));
         }
-        let text = toml::to_string(self).map_err(|e| fault(e.to_string().replace('\n', " ")))?;
+        let text = toml::to_string(self).map_err(|e| fault(e.to_string()))?;
         Ok(seal::seal(&text))
     }
 

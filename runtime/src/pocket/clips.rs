@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mien_capture::one_line;
 use mien_models::WorkFolder;
 use serde::Deserialize;
 
@@ -67,7 +68,7 @@ fn listed() -> Result<Vec<HeldOutClip>> {
     let file = CLIPS.iter().find(|file| file.path == LIST);
     let bytes = file.ok_or_else(|| refuse("is not in the program; build it from whole sources".into()))?.bytes;
     let text = std::str::from_utf8(bytes).map_err(|e| refuse(e.to_string()))?;
-    let list: List = toml::from_str(text).map_err(|e| refuse(e.message().replace('\n', " ")))?;
+    let list: List = toml::from_str(text).map_err(|e| refuse(one_line(e.message())))?;
     Ok(list.clip)
 }
 

@@ -22,6 +22,8 @@ ff $(tone 8000 0.02) -c:a pcm_s16le caf/plain.caf
 ff $(tone 8000 0.1) -c:a alac caf/alac.caf
 ff $(tone 8000 0.05) -c:a flac -frame_size 128 flac/plain.flac
 ff $(tone 16000 0.05) -ac 2 -c:a flac -frame_size 256 -compression_level 8 flac/stereo.flac
+# Each frame is a few bytes and makes 65535 samples.
+ff -f lavfi -i anullsrc=r=8000:cl=mono:d=20 -c:a flac -frame_size 65535 flac/silence.flac
 # Without the 8 kB of padding; the comment before it is then the last block.
 perl -0777 -pi -e 's/\x81\0\x20\0\0{8192}//; s/^(fLaC.{38})\x04/$1\x84/s' flac/*.flac
 ff $(tone 8000 0.2) -c:a libvorbis -q:a 0 ogg/vorbis.ogg

@@ -94,7 +94,7 @@ impl Finding {
         let folder = folder.join(target.name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let ending = Path::new(target.file).extension().and_then(|e| e.to_str()).unwrap_or("bin");
-        let name = format!("{}-{:08x}", self.fault.kind, self.fault.signature() as u32);
+        let name = format!("{}-{:08x}-{}", self.fault.kind, self.fault.signature() as u32, self.case);
         let path = folder.join(format!("{name}.{ending}"));
         std::fs::write(&path, &self.input).with_context(|| format!("cannot write {}", path.display()))?;
         let text = format!(

@@ -118,7 +118,7 @@ impl<'t> Mutator<'t> {
         {
             return self.change_element(random, bytes, framing);
         }
-        match random.u8(..13) {
+        match random.u8(..15) {
             0 => flip(random, bytes),
             1 => set(random, bytes),
             2 | 3 => turn(random, bytes),
@@ -129,6 +129,7 @@ impl<'t> Mutator<'t> {
             9 => self.copy(random, bytes),
             10 => self.splice(random, bytes),
             11 => self.token(random, bytes),
+            12 | 13 => self.part(random, bytes),
             _ => {
                 let at = place(random, bytes.len());
                 if random.u8(..4) == 0 { bytes.truncate(at) } else { fill(random, bytes, at) }
@@ -162,6 +163,30 @@ impl<'t> Mutator<'t> {
         let at = place(random, bytes.len());
         let over = if random.bool() { token.len().min(bytes.len() - at) } else { 0 };
         bytes.splice(at..at + over, token.iter().copied());
+    }
+
+    /// A part from one word of the format to the next such word, a frame or a page for example, is removed, copied, or comes
+    /// again and again.
+    fn part(&self, random: &mut Rng, bytes: &mut Vec<u8>) {
+        let Some(token) = one(random, self.target.tokens).filter(|token| token.len() > 1) else { return };
+        let starts: Vec<usize> =
+            bytes.windows(token.len()).enumerate().filter(|(_, w)| w == token).map(|(at, _)| at).collect();
+        let Some(&from) = one(random, &starts) else { return flip(random, bytes) };
+        let later: Vec<usize> = starts.iter().copied().filter(|at| *at > from).chain([bytes.len()]).collect();
+        let to = if random.bool() { later.first() } else { one(random, &later) }.copied().unwrap_or(bytes.len());
+        let part = bytes.get(from..to).unwrap_or_default().to_vec();
+        match random.u8(..4) {
+            0 => drop(bytes.drain(from..to)),
+            1 => {
+                let at = one(random, &starts).copied().unwrap_or(to);
+                bytes.splice(at..at, part);
+            }
+            _ => {
+                let most = self.target.longest / part.len().max(1);
+                let times = if random.u8(..4) == 0 { most } else { random.usize(1..16).min(most) };
+                bytes.splice(to..to, part.repeat(times));
+            }
+        }
     }
 
     /// Changes a size, or removes, doubles or moves an element and corrects the sizes around it.

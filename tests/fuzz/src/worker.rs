@@ -174,7 +174,7 @@ impl<'t> Bench<'t> {
             (_, Some(panic)) => fault(Kind::Panic, panic),
             (Some(Outcome::Wrong(reason)), _) => fault(Kind::Wrong, reason.clone()),
             (Some(Outcome::Refused(message)), _) if message.chars().any(char::is_control) => {
-                fault(Kind::Wrong, format!("the error is not one line: {message:?}"))
+                fault(Kind::Wrong, format!("the error is not one line: {}", message.escape_debug()))
             }
             _ if taken.peak > limits.memory(bytes.len()) => {
                 let most = limits.memory(bytes.len());
@@ -207,6 +207,11 @@ fn way(looked: &Looked) -> u64 {
 /// A target that cannot be prepared; what the system says. Faults of readers are no errors here.
 pub fn run(target: &Target, work: &Work, folder: &Path, out: &mut dyn Write) -> Result<()> {
     limit_process();
+    // Before there is a state: a corpus that cannot be made is no fault of a reader.
+    let seeds = match work {
+        Work::Cases { .. } => (target.seeds)(folder).with_context(|| format!("corpus of {}", target.name))?,
+        Work::File(_) => Vec::new(),
+    };
     hear_panics();
     let mut bench = Bench::new(target, folder)?;
     let mut tell = |said: &Said| -> Result<()> {
@@ -226,7 +231,6 @@ pub fn run(target: &Target, work: &Work, folder: &Path, out: &mut dyn Write) -> 
             }
         }
         Work::Cases { seed, first, step, end, time, grow } => {
-            let seeds = (target.seeds)(folder).with_context(|| format!("corpus of {}", target.name))?;
             let mut mutator = Mutator::new(target, seeds);
             let (mut cases, mut read, mut refused) = (0_u64, 0_u64, 0_u64);
             let (mut faults, mut ways) = (HashSet::new(), HashSet::new());
@@ -275,9 +279,10 @@ pub fn run(target: &Target, work: &Work, folder: &Path, out: &mut dyn Write) -> 
     tell(&Said::Done)
 }
 
-/// No core files, and an end to the addresses.
+/// No core files, an end to the addresses, and the end with whoever watches.
 fn limit_process() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let limit = |n| Rlimit { current: Some(n), maximum: Some(n) };
     let _ = setrlimit(Resource::Core, limit(0));
     let _ = setrlimit(Resource::As, limit(MOST_ADDRESSES));

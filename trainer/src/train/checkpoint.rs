@@ -141,7 +141,7 @@ fn read<S: Kept>(path: &Path) -> Result<Checkpoint<S>> {
     let file = path.join(STATE);
     let text = reading::text(&file, LONGEST_STATE)?;
     let version = toml::from_str::<Versioned>(&text)
-        .map_err(|e| refused(format!("{STATE}: {}; {FIX}", e.message())))?
+        .map_err(|e| refused(format!("{STATE}: {}; {FIX}", mien_capture::one_line(e.message()))))?
         .state
         .version;
     if version != S::VERSION {
@@ -151,8 +151,8 @@ fn read<S: Kept>(path: &Path) -> Result<Checkpoint<S>> {
         );
         return Err(refused(reason));
     }
-    let Manifest::<S> { state, sha256 } =
-        toml::from_str(&text).map_err(|e| refused(format!("{STATE}: {}; {FIX}", e.message())))?;
+    let Manifest::<S> { state, sha256 } = toml::from_str(&text)
+        .map_err(|e| refused(format!("{STATE}: {}; {FIX}", mien_capture::one_line(e.message()))))?;
     for name in [WEIGHTS, MOMENTS] {
         let (expected, found) = (sha256.get(name), digest(&path.join(name))?);
         if expected != Some(&found) {

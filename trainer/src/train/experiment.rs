@@ -200,7 +200,7 @@ impl Experiment {
         for setting in settings {
             // A line of a TOML file means what the option means: `a.b = value`.
             let line: toml::Table = toml::from_str(setting).map_err(|e| {
-                let reason = format!("expected table.key=value with a TOML value: {}", e.message());
+                let reason = format!("expected table.key=value with a TOML value: {}", one_line(e.message()));
                 TrainerError::setting(setting.clone(), reason)
             })?;
             merge(&mut whole, line);
@@ -248,7 +248,7 @@ impl Experiment {
 
 /// A parser's message without its line breaks.
 fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    mien_capture::one_line(message).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Writes `new` over `old`, table by table.

@@ -124,7 +124,7 @@ pub fn result(folder: &Path) -> Result<Summary> {
     let refused = |path: &Path, reason: String| TrainerError::Run { path: path.to_owned(), reason };
     match reading::text(&path, LONGEST_RESULT) {
         Ok(text) => toml::from_str(&text).map_err(|e| {
-            let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            let message = mien_capture::one_line(e.message());
             refused(&path, format!("not a run's result: {message}; put a whole copy back, or train again"))
         }),
         Err(TrainerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {

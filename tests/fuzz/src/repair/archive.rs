@@ -24,6 +24,19 @@ pub fn zip(bytes: &mut [u8]) {
     }
 }
 
+/// The digest in a manifest's first line.
+pub fn manifest(bytes: &mut [u8]) {
+    // What stands before the digits, and after them.
+    let (start, end) = (b"digest = \"", b"\"\n");
+    let (digits, body) = (start.len() + 64, start.len() + 64 + end.len());
+    if bytes.starts_with(start) && bytes.get(digits..body) == Some(end.as_slice()) {
+        let digest = Sha256::of(bytes.get(body..).unwrap_or_default()).to_string();
+        if let Some(old) = bytes.get_mut(start.len()..digits) {
+            old.copy_from_slice(digest.as_bytes());
+        }
+    }
+}
+
 /// Bytes of a tar block.
 const BLOCK: usize = 512;
 
@@ -61,6 +74,9 @@ pub fn bundle(bytes: &mut [u8]) {
                 old.copy_from_slice(digest.as_bytes());
             }
             from = place;
+        }
+        if let Some(text) = bytes.get_mut(start..end) {
+            manifest(text);
         }
     }
     for (data, _) in entries {

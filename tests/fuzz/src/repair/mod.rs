@@ -5,7 +5,7 @@ mod media;
 mod sums;
 mod tables;
 
-pub use archive::{bundle, zip};
+pub use archive::{bundle, manifest, zip};
 pub use media::{flac, ogg, png, riff};
 pub use tables::safetensors;
 

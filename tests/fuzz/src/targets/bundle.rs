@@ -42,12 +42,12 @@ const KEYS: &[&[u8]] = &[
 
 pub(super) const MANIFEST: Target = Target {
     name: "manifest",
-    reads: "manifest.toml of a bundle",
+    reads: "manifest.toml of a bundle; the digest in its first line is mended",
     file: "manifest.toml",
     text: true,
     framing: None,
     tokens: KEYS,
-    repair: repair::nothing,
+    repair: repair::manifest,
     longest: 16 << 10,
     limits: Limits::PARSER,
     seeds: |_| Ok(vec![POCKET.as_bytes().to_vec()]),

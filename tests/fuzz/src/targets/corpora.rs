@@ -286,7 +286,7 @@ pub(super) const FOLDS: Target = Target {
     ],
     seeds: |_| {
         Ok(texts(&[
-            "standard_train_fold=['a','b', # no\n 'c']\nstandard_valid_fold=[u'd']\nstandard_test_fold = [\"e\"]\n",
+            "# the folds\nstandard_train_fold=['a','b',\n 'c']\nstandard_valid_fold=['d']\nstandard_test_fold = [\"e\"]\n",
         ]))
     },
     prepare: folds,

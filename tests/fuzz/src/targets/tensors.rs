@@ -147,19 +147,21 @@ fn tensors() -> Reader {
 }
 
 fn look(tensors: &NamedTensors) -> Outcome {
+    let mut refused = None;
     for name in tensors.names().take(MOST) {
         let shape = tensors.shape(name).unwrap_or_default().to_vec();
-        let numbers = match tensors.get(name, &shape) {
-            Ok(numbers) => numbers,
+        match tensors.get(name, &shape) {
             // Integers, NaN and the like.
-            Err(error) => return Outcome::refused(error),
-        };
-        let expected = shape.iter().try_fold(1_usize, |n, side| n.checked_mul(*side));
-        if expected != Some(numbers.len()) {
-            return Outcome::Wrong(format!("{} numbers in a tensor of shape {shape:?}", numbers.len()));
+            Err(error) => refused = Some(error),
+            Ok(numbers) => {
+                let expected = shape.iter().try_fold(1_usize, |n, side| n.checked_mul(*side));
+                if expected != Some(numbers.len()) {
+                    return Outcome::Wrong(format!("{} numbers in a tensor of shape {shape:?}", numbers.len()));
+                }
+            }
         }
     }
-    Outcome::Read
+    refused.map_or(Outcome::Read, Outcome::refused)
 }
 
 pub(super) const PICKLE: Target = Target {
@@ -175,8 +177,10 @@ pub(super) const PICKLE: Target = Target {
             let index = archive.file_names_raw().position(|name| name.ends_with(b"data.pkl"));
             if let Some(index) = index {
                 let mut program = Vec::new();
-                std::io::Read::read_to_end(&mut archive.by_index(index)?, &mut program)?;
-                programs.push(program);
+                // One of the fixtures has wrong checksums.
+                if std::io::Read::read_to_end(&mut archive.by_index(index)?, &mut program).is_ok() {
+                    programs.push(program);
+                }
             }
         }
         Ok(programs)

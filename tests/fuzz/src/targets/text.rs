@@ -111,11 +111,14 @@ fn subtitles() -> Reader {
         .filter_map(|(from, to)| Span::new(at(from), at(to)).ok())
         .collect();
     Box::new(move |case: &Case<'_>| {
-        let transcript = match Transcript::read(case.path) {
+        let (transcript, notes) = match Transcript::read(case.path) {
             Err(error) => return Outcome::refused(error),
-            Ok(transcript) => transcript,
+            Ok(read) => read,
         };
         let plain = |text: &str| !text.chars().any(char::is_control);
+        if !notes.iter().all(|note| plain(note)) {
+            return Outcome::Wrong("a note is not one line".into());
+        }
         let (given, lost) = transcript.assign(&utterances);
         if given.len() != utterances.len() {
             return Outcome::Wrong("not one text for each utterance".into());

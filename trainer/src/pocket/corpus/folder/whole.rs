@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use mien_capture::one_line;
 use mien_models::bundle::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,7 @@ impl Whole {
         let Some(text) = versioned::text(&path, LONGEST, refuse)? else { return Ok(None) };
         let refuse = |reason: String| Err(refuse(reason));
         match toml::from_str::<Self>(&text) {
-            Err(e) => refuse(format!("changed: {}; {MEND}", e.message().replace('\n', " "))),
+            Err(e) => refuse(format!("changed: {}; {MEND}", one_line(e.message()))),
             Ok(whole) if digest(&whole.files) != whole.digest => {
                 refuse(format!("changed: its digest {} is not that of the files that it lists; {MEND}", whole.digest))
             }
