@@ -15,7 +15,7 @@ use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::formats;
 
 use crate::audio::AudioClip;
-use crate::error::{CaptureError, Result};
+use crate::error::Result;
 
 use super::decoder::{Feed, convert, malformed};
 use super::format::SoundFormat;
@@ -180,9 +180,4 @@ fn open_mp4(path: &Path, source: Box<dyn MediaSource>) -> Result<Box<dyn FormatR
         SymphoniaError::IoError(source) => read_error(path, "symphonia", source),
         other => malformed(path, "mp4", other.to_string()),
     })
-}
-
-/// The error for a number of a sound track that there is not.
-pub(super) fn no_such_track(path: &Path, wanted: u32, count: usize) -> CaptureError {
-    CaptureError::NoSuchTrack { path: path.to_owned(), wanted, count: u32::try_from(count).unwrap_or(u32::MAX) }
 }
