@@ -216,7 +216,7 @@ fn codecs_without_a_decoder_are_named_with_a_command() {
     for (name, codec, expected) in [
         ("b.mp4", "ac3", "AC-3"),
         ("c.mka", "ac3", "AC-3"),
-        ("d.mp3", "mp2", "mp2"),
+        ("d.mp2", "mp2", "mp2"),
         ("e.wav", "g726", "G.726"),
         ("f.ac3", "ac3", "AC-3"),
         ("g.wv", "wavpack", "WavPack"),
