@@ -1,7 +1,7 @@
 //! Where the picture of a JPEG ends, by its own segments (ITU-T T.81 section B.1).
 //!
-//! Phones put films, second pictures and data of their own behind it, and small pictures into its segments: only a walk over the segments
-//! tells a whole picture from one that is cut short, which the decoder would fill up with grey.
+//! Phones put films, second pictures and data of their own behind it, and small pictures into its segments: only a walk over
+//! the segments tells a whole picture from one that is cut short, which the decoder would fill up with grey.
 
 /// What a walk over the segments finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,8 +69,8 @@ pub struct Media {
 /// What it is shows in its content, not in its name:
 /// * a sound file: wav and its 64-bit relatives, AIFF, CAF, au (integers, floats, A-law, mu-law, ADPCM), flac, mp3, aac
 ///   (ADTS), ogg (Vorbis, Opus, FLAC), the sound in a webm or mkv;
-/// * an mp4 (also m4a, mov), in one piece or in fragments: H.264 pictures, sound in one of the codecs above or ALAC, or either alone. What
-///   cannot be read of one leaves the other, and a note;
+/// * an mp4 (also m4a, mov), in one piece or in fragments: H.264 pictures, sound in one of the codecs above or ALAC, or either
+///   alone. What cannot be read of one leaves the other, and a note;
 /// * one picture (png, jpeg, bmp, webp), which stands for a whole clip;
 /// * a folder of such pictures and at most one sound file. A table `times.csv` with the header `file,time_s` gives the
 ///   time of each picture; without it they follow each other in the order of their names, in which digits count as numbers,

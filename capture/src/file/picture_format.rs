@@ -39,8 +39,8 @@ pub(super) fn readable(head: &[u8]) -> Option<PictureFormat> {
     }
 }
 
-/// What is wrong with a file at `path` that begins with `head` as a picture of a format that is not read here, and what to do; none for
-/// other files.
+/// What to do about a file at `path` that begins with `head` as a picture of a format that is not read here; none for other
+/// files.
 pub(super) fn unreadable(path: &Path, head: &[u8]) -> Option<CaptureError> {
     let (name, program) = match head {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => brand(head)?,

@@ -136,14 +136,14 @@ fn pictures_are_seen_whatever_the_sound_is() {
     assert!(media.audio.is_some());
     assert!(media.notes.iter().any(|note| note.contains("number 2")), "{:?}", media.notes);
 
-    // Packets of sound that are none.
+    // A packet of sound that begins with an element that no decoder of AAC-LC knows.
     let film = made(dir.path(), "hurt.mp4", &[&PICTURE, &TONE, &H264, &["-c:a", "aac"]]);
     let mut bytes = std::fs::read(&film).unwrap();
     let sizes = bytes.windows(4).rposition(|bytes| bytes == b"stsz").unwrap();
     let offsets = bytes.windows(4).rposition(|bytes| bytes == b"stco").unwrap();
     let number = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let (first, size) = (number(&bytes, offsets + 12), number(&bytes, sizes + 16));
-    bytes[first..first + size].fill(0xff);
+    bytes[first..first + size].fill(0x4f);
     std::fs::write(&film, bytes).unwrap();
     let media = file::open(&film).unwrap();
     assert!(media.audio.is_none() && media.pictures.is_some());

@@ -8,8 +8,8 @@ const MAX_RATIO: u32 = 16;
 /// Stretches `picture` so that its pixels, `pixel` (width over height), become squares; none of its sides becomes longer than
 /// `max_side`.
 ///
-/// The shorter measure of the pixel grows: nothing that was stored is lost. Between pixels brightness goes in a straight line; integers
-/// only, so that every machine gives the same.
+/// The shorter measure of the pixel grows: nothing that was stored is lost. Between pixels brightness goes in a straight line;
+/// integers only, so that every machine gives the same.
 pub(super) fn square((width, height, data): Rgb, pixel: (u32, u32), max_side: u32) -> Rgb {
     let (across, down) = (u64::from(pixel.0), u64::from(pixel.1));
     let believed =

@@ -205,7 +205,6 @@ impl SoundEntry {
         }
         if let Some(known) = uncompressed(kind, entry.bits, wide_little, lpcm) {
             let width = width_of(known);
-            entry.bits = 8 * width;
             entry.codec = SoundCodec::Known(known, "PCM");
             entry.block = Some(Block { samples: 1, bytes: width.saturating_mul(channels) });
         } else if &kind == b"ima4" {

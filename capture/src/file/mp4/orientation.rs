@@ -62,8 +62,8 @@ impl Orientation {
         self.quarters % 2 == 1
     }
 
-    /// Where the first pixel of row `row` of a stored picture of `width` x `height` goes in the upright one, counted in pixels from its
-    /// first, and how far the next pixel of that row is from it.
+    /// Where the first pixel of row `row` of a stored picture of `width` x `height` goes in the upright one, counted in pixels from
+    /// its first, and how far the next pixel of that row is from it.
     pub(super) fn row(self, row: usize, width: usize, height: usize) -> (isize, isize) {
         let (r, w, h) = (row as isize, width as isize, height as isize);
         let (start, step) = match self.quarters % 4 {

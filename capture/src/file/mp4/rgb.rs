@@ -20,8 +20,8 @@ pub(crate) struct Colours {
 impl Colours {
     /// The colours of a stream that tells `matrix` (table E-5 of H.264) and whether its range is full.
     ///
-    /// A stream that tells nothing is taken for BT.601 with the video range (16 to 235), whatever its height: OpenCV does the same, and
-    /// through it OpenFace, whose crops the face network was trained on (spec section 2.2).
+    /// A stream that tells nothing is taken for BT.601 with the video range (16 to 235), whatever its height: OpenCV does the same,
+    /// and through it OpenFace, whose crops the face network was trained on (spec section 2.2).
     pub(super) fn told(matrix: Option<u8>, full: Option<bool>) -> Self {
         // Shares of red and blue in brightness.
         let (red, blue) = match matrix {

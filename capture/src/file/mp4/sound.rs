@@ -216,9 +216,6 @@ fn parameters(entry: &SoundEntry, samples: &[Sample]) -> AudioCodecParameters {
         params.with_channels(Channels::Discrete(count));
     }
     if let Some(block) = entry.block {
-        if entry.bits > 0 {
-            params.with_bits_per_sample(entry.bits).with_bits_per_coded_sample(entry.bits);
-        }
         let most = (samples::largest(samples) / block.bytes.max(1)).saturating_mul(block.samples);
         params.with_max_frames_per_packet(most.max(block.samples).into());
         params.with_frames_per_block(block.samples.into());
