@@ -79,7 +79,6 @@ impl WorkFolder {
 }
 
 /// Locks what was just made at `path`: `None` where a sweep was faster; `Some(None)` where there are no locks.
-#[expect(clippy::option_option, reason = "no lock and no place are two things")]
 fn lock(path: &Path) -> io::Result<Option<Option<File>>> {
     if !cfg!(unix) {
         return Ok(Some(None));

@@ -187,7 +187,8 @@ fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     if let Some(errno) = rustix::io::Errno::from_io_error(error) {
         use rustix::io::Errno;
-        return [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP].contains(&errno);
+        // PERM: how some containers answer a call that their filter does not know.
+        return [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM].contains(&errno);
     }
     error.kind() == io::ErrorKind::Unsupported
 }

@@ -23,6 +23,9 @@ unsafe extern "C" {
     fn fclose(stream: *mut c_void) -> c_int;
 }
 
+/// Most bytes of one call: the C library asks again for the rest.
+const MOST: usize = 1 << 20;
+
 /// A stream of the C library over a [`HeldFile`].
 pub(super) struct Stream {
     stream: NonNull<c_void>,
@@ -73,8 +76,8 @@ unsafe extern "C" fn read(reader: *mut c_void, buffer: *mut c_char, size: usize)
         // SAFETY: the C library passes the cookie that `open` gave it, which only these functions use, one at a time; the
         // buffer has `size` bytes. They may never have been written: a reader that looks at none of them writes some.
         let (reader, buffer) = unsafe {
-            buffer.cast::<u8>().write_bytes(0, size.min(HEAD));
-            (&mut *reader.cast::<HeldReader>(), std::slice::from_raw_parts_mut(buffer.cast::<u8>(), size.min(HEAD)))
+            buffer.cast::<u8>().write_bytes(0, size.min(MOST));
+            (&mut *reader.cast::<HeldReader>(), std::slice::from_raw_parts_mut(buffer.cast::<u8>(), size.min(MOST)))
         };
         match reader.read(buffer) {
             Ok(n) => n.cast_signed(),
@@ -83,9 +86,6 @@ unsafe extern "C" fn read(reader: *mut c_void, buffer: *mut c_char, size: usize)
     }))
     .unwrap_or(-1)
 }
-
-/// Most bytes of one call: the C library asks again for the rest.
-const HEAD: usize = 1 << 20;
 
 /// Moves to the place that `at` says from where `whence` says, and tells it there; -1 for a failure.
 unsafe extern "C" fn seek(reader: *mut c_void, at: *mut i64, whence: c_int) -> c_int {
