@@ -1,8 +1,14 @@
 //! The cases, by their files' places in the folder.
 
-/// Valence of the plain speech by the built-in bundle without its language model, and of the plain film.
+/// Valence of the plain speech by the built-in bundle without its language model, of the plain film, and of that film's sound.
 const PLAIN: f64 = 0.0965;
 const FILM: f64 = -0.258;
+const FILM_SOUND: f64 = 0.0485;
+/// Of the speech in lossy files, as another decoder (ffmpeg 5.1) gives it: what the encoder did to it is not the reader's.
+const OGG: f64 = 0.0727;
+const HE_AAC: f64 = -0.0412;
+/// Of the left channel alone of the speech at 8 kHz.
+const LEFT_8K: f64 = 0.1969;
 
 /// Which program reads the case's file.
 #[derive(Clone, Copy)]
@@ -62,7 +68,11 @@ const fn attack(name: &'static str, program: Program, args: &'static [&'static s
 }
 
 const fn sound(note: &'static str) -> Expect {
-    Expect::Sound { valence: Some(PLAIN), note }
+    of(PLAIN, note)
+}
+
+const fn of(valence: f64, note: &'static str) -> Expect {
+    Expect::Sound { valence: Some(valence), note }
 }
 
 const fn film(note: &'static str) -> Expect {
@@ -87,24 +97,24 @@ macro_rules! words {
 }
 
 pub(super) const ROWS: &[Case] = &[
-    score("wav of a pipe, size 0x80000000", voice!("03-wav-arecord-pipe/talk.wav"), sound("wav")),
-    score("wav whose data size is 0", voice!("04-wav-size-zero/talk.wav"), sound("wav")),
+    score("wav of a pipe, size 0x80000000", voice!("03-wav-arecord-pipe/talk.wav"), sound("header")),
+    score("wav whose data size is 0", voice!("04-wav-size-zero/talk.wav"), sound("header")),
     score("RF64", voice!("08-wav-rf64/talk.wav"), sound("")),
     score("FLAC behind an ID3v2 tag", voice!("12-flac-id3/talk.flac"), sound("")),
     score("FLAC before an ID3v1 tag", voice!("12-flac-id3/id3v1-tail.flac"), sound("")),
-    score("ogg without an end-of-stream flag", voice!("13-flac-pipe/no-eos.ogg"), sound("ogg")),
-    score("HE-AAC in m4a", voice!("17-he-aac/he.m4a"), sound("HE-AAC")),
-    score("right channel inverted", voice!("18-wav-channels/inverted-8k.wav"), sound("channel")),
+    score("ogg without an end-of-stream flag", voice!("13-flac-pipe/no-eos.ogg"), of(OGG, "never ended")),
+    score("HE-AAC in m4a", voice!("17-he-aac/he.m4a"), of(HE_AAC, "HE-AAC")),
+    score("right channel inverted", voice!("18-wav-channels/inverted-8k.wav"), of(LEFT_8K, "channel")),
     score("plain film", voice!("20-film-plain/talk.mp4"), film("")),
     score("film with a transposing matrix", voice!("22-film-mirrored/transpose.mp4"), film("")),
     score("film turned by mvhd", voice!("23-film-mvhd/talk.mp4"), film("")),
-    score("HEVC film of a phone", voice!("24-mov-hevc/IMG_0001.MOV"), sound("HEVC")),
+    score("HEVC film of a phone", voice!("24-mov-hevc/IMG_0001.MOV"), of(FILM_SOUND, "HEVC")),
     score("browser's recording, avc3", voice!("26-mp4-mediarecorder/chrome-avc3.mp4"), film("")),
     score("browser's recording, Opus", voice!("26-mp4-mediarecorder/chrome-opus.mp4"), film("")),
-    score("interlaced film", voice!("27-film-odd-h264/interlaced.mp4"), sound("interlaced")),
+    score("interlaced film", voice!("27-film-odd-h264/interlaced.mp4"), of(FILM_SOUND, "interlaced")),
     score("two sound tracks, the first disabled", voice!("28-film-two-sounds/obs.mp4"), film("")),
     score("motion photo", voice!("32-face-motion-photo/sda-0.jpg"), face("")),
-    score("HEIC", voice!("35-face-heic/IMG_0001.HEIC"), Expect::Named(&["HEIC", "convert"])),
+    score("HEIC", voice!("35-face-heic/IMG_0001.HEIC"), Expect::Named(&["HEIC", "heif-convert"])),
     score("WebP", voice!("36-face-webp/face.webp"), face("")),
     score("cue of no length", words!("41-srt-encodings/zero-length.srt"), Expect::Sound { valence: None, note: "cue" }),
     score("rolling captions", words!("42-vtt-youtube/auto.en.vtt"), Expect::AsWith(words!("42-vtt-youtube/plain.vtt"))),
