@@ -81,9 +81,13 @@ impl<J> Desk<J> {
         }
     }
 
-    /// Throws away what waits.
+    /// Cancels the work under way and throws away what waits.
     pub(crate) fn clear(&self) -> Option<J> {
-        self.locked().waiting.take().map(|(job, _)| job)
+        let mut state = self.locked();
+        if let (Some(_), Some(cancel)) = (state.working_since, &state.cancel) {
+            cancel.cancel();
+        }
+        state.waiting.take().map(|(job, _)| job)
     }
 
     /// Entries that wait.

@@ -95,8 +95,35 @@ pub(crate) struct Wiring {
 
 impl Wiring {
     /// Sends a record out.
-    pub(crate) fn emit(&self, mut record: Record) {
+    pub(crate) fn emit(&self, record: Record) {
+        self.send(&mut self.seq.lock().unwrap_or_else(PoisonError::into_inner), record);
+    }
+
+    /// Sends out the record of an utterance that was heard before the mute number `mutes` + 1, and takes down `item` before it;
+    /// `false`, and nothing is done, where that mute has come. So no score follows a mute's event.
+    pub(crate) fn emit_unless_muted(&self, mutes: u64, record: Record, item: impl FnOnce() -> TapeItem) -> bool {
         let mut seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.muted_since(mutes) {
+            return false;
+        }
+        self.tape(item);
+        self.send(&mut seq, record);
+        true
+    }
+
+    /// From now on nothing that was heard before is scored; gives the mute's number.
+    pub(crate) fn begin_mute(&self) -> u64 {
+        // Whoever emits has the lock from its look at this number to its record.
+        let _seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wipes.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Whether what was heard after `mutes` mutes is to be thrown away.
+    pub(crate) fn muted_since(&self, mutes: u64) -> bool {
+        self.wipes.load(Ordering::Acquire) != mutes
+    }
+
+    fn send(&self, seq: &mut u64, mut record: Record) {
         record.seq = *seq;
         self.board.record(&record);
         let record = Box::new(record);

@@ -25,8 +25,9 @@ const TURN: Duration = Duration::from_millis(20);
 pub(crate) enum Tell {
     /// The microphone's stream ended; an utterance under way counts.
     StreamEnded,
-    /// Throw away and zero everything heard from this stream and those before it.
-    Wipe(u32),
+    /// Throw away and zero everything heard from the stream `streams` and those before it: the session was muted for the time
+    /// number `mutes`.
+    Wipe { streams: u32, mutes: u64 },
     /// Cut speech by these settings from the next stream on.
     Settings(SegmentSettings),
     /// The stream ended and no other comes.
@@ -53,6 +54,8 @@ pub(crate) struct ListenStage {
     pub(crate) unwiped: bool,
     /// What comes from this stream or an earlier one is thrown away: a hanging driver may still deliver.
     pub(crate) silenced: u32,
+    /// The last mute that it was told of: what it heard before that is not scored.
+    pub(crate) mutes: u64,
 }
 
 impl Stage for ListenStage {
@@ -60,7 +63,7 @@ impl Stage for ListenStage {
         // Kept until it is done: a turn that breaks off does it again.
         self.told = self.told.take().or_else(|| self.wiring.tellings.pop());
         let told = self.told.clone();
-        let wiping = matches!(told, Some(Tell::Wipe(_)));
+        let wiping = matches!(told, Some(Tell::Wipe { .. }));
         let turn = self.work(told);
         self.told = None;
         if wiping || self.unwiped {
@@ -82,11 +85,12 @@ impl Stage for ListenStage {
 
 impl ListenStage {
     fn work(&mut self, told: Option<Tell>) -> Turn {
-        if let Some(Tell::Wipe(stream)) = told {
+        if let Some(Tell::Wipe { streams, mutes }) = told {
             self.intake.wipe();
             self.step(HearingStep::Forget);
             self.unwiped = true;
-            self.silenced = stream;
+            self.silenced = streams;
+            self.mutes = mutes;
         }
         // What came before another telling belongs before it.
         while let Some(mut block) = self.ring.take() {
@@ -102,7 +106,7 @@ impl ListenStage {
                 self.step(HearingStep::End);
                 return Turn::Over;
             }
-            Some(Tell::Wipe(_)) | None => {}
+            Some(Tell::Wipe { .. }) | None => {}
         }
         if self.unwiped && self.ring.wipe() {
             self.unwiped = false;
@@ -145,7 +149,7 @@ impl ListenStage {
         });
         for heard in heard {
             let decided = Instant::now();
-            if let Some(mut lost) = self.wiring.utterances.push(Ended { heard, decided }) {
+            if let Some(mut lost) = self.wiring.utterances.push(Ended { heard, decided, mutes: self.mutes }) {
                 lost.heard.samples.zeroize();
                 self.wiring.losses.add(Loss::Utterances, 1);
                 log::error!("the scorer is too slow for this speech: an utterance is lost");

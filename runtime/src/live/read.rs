@@ -74,6 +74,11 @@ impl Stage for ReadStage {
         if !Arc::ptr_eq(&job.facts, &self.facts) {
             self.swap();
         }
+        if self.wiring.muted_since(job.mutes) {
+            self.wiring.desk.done();
+            self.wiring.give_up(&job, LlmOutcome::Muted);
+            return Turn::Next;
+        }
         // Sound that another bundle heard is of no use to this one.
         let reader = self.reader.as_mut().filter(|_| Arc::ptr_eq(&job.facts, &self.facts));
         let fuser = &mut self.fuser;
@@ -85,6 +90,10 @@ impl Stage for ReadStage {
             }
         }));
         self.wiring.desk.done();
+        if self.wiring.muted_since(job.mutes) && scored.is_ok() {
+            self.wiring.give_up(&job, LlmOutcome::Muted);
+            return Turn::Next;
+        }
         match scored {
             Ok(Ok(score)) => self.finish(score, &job),
             Ok(Err(None)) => self.wiring.give_up(&job, LlmOutcome::Skipped),
@@ -130,8 +139,10 @@ impl ReadStage {
                 if let Some(latency) = &mut record.latency_ms {
                     latency.since_end = Some(millis(job.decided));
                 }
-                self.wiring.tape(|| TapeItem::Llm { utterance: job.entry.live.utterance, outcome: LlmOutcome::Done });
-                self.wiring.emit(record);
+                let item = || TapeItem::Llm { utterance: job.entry.live.utterance, outcome: LlmOutcome::Done };
+                if !self.wiring.emit_unless_muted(job.mutes, record, item) {
+                    self.wiring.give_up(job, LlmOutcome::Muted);
+                }
             }
             Err(error) => {
                 log::error!("{error}");

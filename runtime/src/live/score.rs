@@ -14,6 +14,7 @@ use super::faces::FaceRows;
 use super::failpoint;
 use super::graph::{Swap, Wiring};
 use super::hearing::Heard;
+use super::losses::Loss;
 use super::pulse::Pulse;
 use super::stage::{Stage, Turn, message};
 use super::tape::{TapeItem, UtteranceEntry};
@@ -33,6 +34,8 @@ pub(crate) struct Ended {
     pub(crate) heard: Heard,
     /// When the end was decided.
     pub(crate) decided: Instant,
+    /// After how many mutes it was heard.
+    pub(crate) mutes: u64,
 }
 
 /// An utterance on its way to the language model.
@@ -42,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) entry: UtteranceEntry,
     pub(crate) first: Record,
     pub(crate) decided: Instant,
+    /// After how many mutes it was heard.
+    pub(crate) mutes: u64,
     pub(crate) facts: Arc<BundleFacts>,
 }
 
@@ -101,7 +106,7 @@ fn explain(outcome: LlmOutcome) -> &'static str {
     match outcome {
         LlmOutcome::Cancelled => "the language model took too long and was cancelled; this is the first score",
         LlmOutcome::Skipped => "the language model was still busy with earlier utterances; this is the first score",
-        LlmOutcome::Muted => "the session was muted before the language model began; this is the first score",
+        LlmOutcome::Muted => "the session was muted before the language model was done; this is the first score",
         LlmOutcome::Off | LlmOutcome::Pending | LlmOutcome::Done | LlmOutcome::Failed => {
             "the language model failed; this is the first score"
         }
@@ -154,13 +159,18 @@ impl Stage for ScoreStage {
         if self.wiring.wiped_since(&mut self.wiped) {
             self.wipe();
         }
-        let Some(Ended { mut heard, decided }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
+        let Some(Ended { mut heard, decided, mutes }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
             if self.wiring.listening_ended() {
                 self.wiring.desk.close();
                 return Turn::Over;
             }
             return Turn::Next;
         };
+        if self.wiring.muted_since(mutes) {
+            heard.samples.zeroize();
+            self.wiring.losses.add(Loss::Muted, 1);
+            return Turn::Next;
+        }
         let mut entry = UtteranceEntry {
             start_ns: heard.span.start().as_nanos(),
             end_ns: heard.span.end().as_nanos(),
@@ -174,7 +184,7 @@ impl Stage for ScoreStage {
         self.utterance += 1;
         let scored = catch_unwind(AssertUnwindSafe(|| {
             failpoint::here("scoring");
-            self.score(&heard, decided, &mut entry)
+            self.score(&heard, decided, mutes, &mut entry)
         }));
         let failure = match &scored {
             Ok(scored) => scored.as_ref().err().map(ToString::to_string),
@@ -185,8 +195,9 @@ impl Stage for ScoreStage {
             log::error!("{failure}");
             entry.failure = Some(failure);
             let record = unscored(&self.facts, &entry);
-            self.wiring.tape(|| TapeItem::Utterance(entry));
-            self.wiring.emit(record);
+            if !self.wiring.emit_unless_muted(mutes, record, || TapeItem::Utterance(entry)) {
+                self.wiring.losses.add(Loss::Muted, 1);
+            }
         }
         heard.samples.zeroize();
         scored.map_or_else(|panic| resume_unwind(panic), |_| Turn::Next)
@@ -210,7 +221,7 @@ impl ScoreStage {
         });
     }
 
-    fn score(&mut self, heard: &Heard, decided: Instant, entry: &mut UtteranceEntry) -> Result<()> {
+    fn score(&mut self, heard: &Heard, decided: Instant, mutes: u64, entry: &mut UtteranceEntry) -> Result<()> {
         // Asked for before the sound is worked on, so that both are done side by side.
         let faces = self.wiring.faces.as_ref().filter(|_| self.facts.rung.has_face());
         let waiting = faces.map(|inbox| inbox.collect(heard.span));
@@ -236,8 +247,10 @@ impl ScoreStage {
         entry.faces = faces.numbers;
         score.latency.since_end = Some(millis(decided));
         let first = record(score, &self.facts, entry, 1)?;
-        self.wiring.tape(|| TapeItem::Utterance(entry.clone()));
-        self.wiring.emit(first.clone());
+        if !self.wiring.emit_unless_muted(mutes, first.clone(), || TapeItem::Utterance(entry.clone())) {
+            self.wiring.losses.add(Loss::Muted, 1);
+            return Ok(());
+        }
         if self.facts.rung.has_llm() {
             let job = Job {
                 features,
@@ -245,6 +258,7 @@ impl ScoreStage {
                 entry: entry.clone(),
                 first,
                 decided,
+                mutes,
                 facts: Arc::clone(&self.facts),
             };
             if let Some(job) = self.wiring.desk.put(job) {

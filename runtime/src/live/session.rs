@@ -145,6 +145,7 @@ impl Live {
             told: None,
             unwiped: false,
             silenced: 0,
+            mutes: 0,
         };
         let (pulse, shared) = (pulses.stage("listen"), Arc::clone(&wiring));
         spawn(
@@ -307,11 +308,14 @@ impl Live {
         let _one = self.muting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(supervisor) = self.wiring.supervisor.get() else { return json!({ "error": "not started yet" }) };
         let start = Instant::now();
+        // Before the devices close: what that ends is not scored any longer. The scorer and the reader throw away what their networks
+        // hold before they take anything else.
+        let mutes = if muted { self.wiring.begin_mute() } else { 0 };
         let closed = supervisor.set_muted(muted);
         if muted {
             // No stream is opened between the two: it would have to be wanted.
             let streams = self.sound.streams();
-            self.tell(|| Tell::Wipe(streams), TELLING);
+            self.tell(|| Tell::Wipe { streams, mutes }, TELLING);
             if let Some(faces) = &self.wiring.faces {
                 faces.wipe();
             }
@@ -322,8 +326,6 @@ impl Live {
             if let Some(job) = self.wiring.desk.clear() {
                 self.wiring.give_up(&job, LlmOutcome::Muted);
             }
-            // The scorer and the reader throw away what their networks hold before they take anything else.
-            self.wiring.wipes.fetch_add(1, Ordering::AcqRel);
             // The devices' threads have ended; nobody waits for what they left.
             let _ = std::thread::Builder::new().name("wiping".into()).spawn(wipe_ended_stacks);
             self.wiring.board.no_sound();

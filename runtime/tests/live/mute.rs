@@ -72,6 +72,37 @@ fn the_socket_mutes_tells_and_stops() {
 }
 
 #[test]
+fn a_sentence_that_is_being_spoken_at_a_mute_is_neither_scored_nor_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    two_voices(folder.path());
+    let config = folder.path().join("mien.toml");
+    let text = "[microphone]\ndevice = \"file:two.wav\"\n[camera]\nenabled = false\n[control]\nsocket = \"control\"\n";
+    std::fs::write(&config, text).unwrap();
+    let mut session = Session::start(&["--config", config.to_str().unwrap()], &[]);
+    session.state("microphone", "running");
+    let socket = folder.path().join("control");
+    for round in 0..4 {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while ask(&socket, "status")["view"]["speaking"] != true {
+            assert!(std::time::Instant::now() < deadline, "nobody speaks in round {round}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(ask(&socket, "mute")["muted"], true);
+        session.next("the mute", |line| line["event"]["kind"] == "mute" && line["event"]["muted"] == true);
+        let before = session.seen.len();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        assert_eq!(ask(&socket, "unmute")["muted"], false);
+        session.next("its end", |line| line["event"]["kind"] == "mute" && line["event"]["muted"] == false);
+        for line in session.seen[before..].iter().filter(|line| line.get("valence").is_some()) {
+            // A sentence that was scored before may still be told to have got no text.
+            assert_eq!((&line["revision"], &line["live"]["llm"]), (&2.into(), &"muted".into()), "{line}");
+            assert!(line["transcript"].is_null(), "{line}");
+        }
+    }
+    assert_eq!(session.stop().code, Some(0));
+}
+
+#[test]
 fn a_mute_gets_through_whatever_two_hundred_clients_do() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let folder = tempfile::tempdir().unwrap();

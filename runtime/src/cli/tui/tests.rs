@@ -64,6 +64,7 @@ fn full() -> LiveView {
         openings: 3,
         faults: 2,
         abandoned: 1,
+        ..DeviceStatus::default()
     };
     LiveView {
         time_s: 125.0,
@@ -318,6 +319,7 @@ fn extreme_values_and_sizes_are_drawn() {
         openings: u64::MAX,
         faults: u64::MAX,
         abandoned: usize::MAX,
+        ..DeviceStatus::default()
     };
     let latency = LatencyView { p50: f64::MAX, p90: f64::MAX, p99: f64::MAX, count: usize::MAX };
     let extreme = |utterance, valence| ScoreView { end_s: f64::MAX, start_s: f64::MIN, ..score(utterance, 1, valence) };
