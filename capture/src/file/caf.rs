@@ -206,7 +206,8 @@ fn packets(
     let mut decoder = feed.decoder(&params, false)?;
     let mut entries = table.entries.as_slice();
     let mut at = 0;
-    for _ in 0..table.packets {
+    let mut left = table.packets;
+    while left > 0 {
         let mut size = u64::from(description.packet_bytes);
         if size == 0 {
             let Some(told) = number(&mut entries) else { break };
@@ -224,9 +225,14 @@ fn packets(
         }
         at += size;
         feed.take(&mut decoder, &Packet::new(0, Timestamp::ZERO, Duration::ZERO, bytes))?;
+        left -= 1;
         if feed.mixer.is_full() {
             break;
         }
+    }
+    // Some programs count whole packets as valid, though the last one tells that it is shorter.
+    if left == 0 {
+        feed.mixer.promise(None);
     }
     Ok(())
 }

@@ -73,8 +73,15 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(path: &'a Path, options: &'a ReadOptions, progress: &'a Progress, pick: Option<usize>) -> Self {
-        let mixer = Mixer::new(path, options.memory, pick);
+    /// For a file of `bytes` bytes; `pick` is the one channel that is taken instead of the mean.
+    pub(super) fn new(
+        path: &'a Path,
+        bytes: u64,
+        options: &'a ReadOptions,
+        progress: &'a Progress,
+        pick: Option<usize>,
+    ) -> Self {
+        let mixer = Mixer::new(path, bytes, options.memory, pick);
         Self { path, mixer, options, checksum: None, progress, started: Instant::now() }
     }
 

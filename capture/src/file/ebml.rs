@@ -25,6 +25,11 @@ impl Ebml {
         Self { reader: BufReader::with_capacity(1 << 16, file), at: 0, len }
     }
 
+    /// Bytes read so far.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Bytes to the end of the file.
     pub(super) fn left(&self) -> u64 {
         self.len.saturating_sub(self.at)

@@ -13,7 +13,7 @@ use symphonia::default::formats;
 
 use crate::error::Result;
 
-use super::decoder::{Feed, convert, malformed};
+use super::decoder::{Feed, codec_name, convert, malformed};
 use super::meter::{Metered, read_error};
 use super::mixer::Promised;
 use super::window::Window;
@@ -25,6 +25,9 @@ const PROBE_BYTES: u32 = 16;
 pub(super) const SEARCH_BYTES: usize = 1 << 16;
 /// Frames that must follow each other to be believed.
 const CHAIN: usize = 3;
+
+/// Bytes of a frame's header.
+const HEADER_BYTES: usize = 7;
 
 /// Which frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,12 @@ pub(super) fn decode(feed: &mut Feed<'_>, mut file: Window, kind: Kind) -> Resul
             }
             // Fewer than three frames, or damage: the reader tells.
             None => (),
+        }
+        let start = file.bytes_at(0, HEADER_BYTES).map_err(|source| read_error(path, "symphonia", source))?;
+        match layer(&start) {
+            Some(1) => return Err(convert(path, codec_name(codec::CODEC_ID_MP1))),
+            Some(2) => return Err(convert(path, codec_name(codec::CODEC_ID_MP2))),
+            _ => (),
         }
     }
     let mut reader = open(feed, file, kind)?;
@@ -200,9 +209,18 @@ fn mpeg_frame(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((u32::from(second) << 8 | u32::from(third & 0x0c), len as usize))
 }
 
+/// The layer of the frame of MPEG audio at the start of `bytes`; none where there is none, or AAC.
+fn layer(bytes: &[u8]) -> Option<u8> {
+    if adts_frame(bytes).is_some() {
+        return None;
+    }
+    mpeg_frame(bytes)?;
+    bytes.get(1).map(|second| 4 - (second >> 1 & 3))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{first_frames, frame};
+    use super::{first_frames, frame, layer};
 
     #[test]
     fn lengths_of_frames() {
@@ -213,6 +231,9 @@ mod tests {
         assert_eq!(frame(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc]).map(|f| f.1), Some(16));
         assert_eq!(frame(&[0xff, 0xfb, 0xf0, 0x00]), None);
         assert_eq!(frame(&[0xff, 0xd8, 0xff, 0xe0]), None);
+        let layers = [[0xff, 0xfb], [0xff, 0xfd], [0xff, 0xff]].map(|[a, b]| layer(&[a, b, 0x90, 0, 0, 0, 0]));
+        assert_eq!(layers, [Some(3), Some(2), Some(1)]);
+        assert_eq!(layer(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc]), None);
     }
 
     #[test]

@@ -51,10 +51,14 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
     let cut = "The file ends within an element: it is cut short, or was never ended; what is before is used.";
     let mut ebml = Ebml::new(file);
     let mut stream: Option<Stream> = None;
-    let mut headers = 0;
+    let (mut headers, mut told) = (0, 0);
     loop {
         feed.step();
         if ebml.left() == 0 {
+            // Between two elements, where the one around them tells of more. Without sizes nobody can know.
+            if told > ebml.at() {
+                feed.mixer.note(cut);
+            }
             break;
         }
         let Some(element) = ebml.next().map_err(io)? else {
@@ -64,9 +68,12 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
             feed.mixer.note(cut);
             break;
         };
-        // These are entered, and their size means nothing: elements in them are told by their names.
+        // These are entered, and their size only tells where the file should end: elements in them are told by their names.
         match element.id {
-            id::SEGMENT | id::CLUSTER | id::BLOCK_GROUP => continue,
+            id::SEGMENT | id::CLUSTER | id::BLOCK_GROUP => {
+                told = told.max(ebml.at().saturating_add(element.size.unwrap_or(0)));
+                continue;
+            }
             id::EBML => {
                 headers += 1;
                 if headers > 1 {

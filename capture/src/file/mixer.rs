@@ -17,6 +17,10 @@ pub(super) const MAX_CHANNELS: usize = 64;
 const CANCELLED: f64 = 0.1;
 /// Two frames of AAC: what a length in another clock than the sound's own may be off.
 const COARSE_FRAMES: u64 = 2048;
+/// No recording becomes more than so many times its own bytes: FLAC of silence reaches 1500, Opus 3000 ..
+const GROWS: u64 = 4096;
+/// .. and so many bytes more, for short files.
+const GROWS_BYTES: u64 = 64 << 20;
 /// The clip's memory grows by so much, or by a quarter, whichever is more.
 const GROWTH: usize = 1 << 16;
 
@@ -79,6 +83,9 @@ pub(super) struct Mixer<'a> {
     pick: Option<usize>,
     /// Bytes that the clip may take.
     memory: u64,
+    /// Bytes of the file, and of sound that can come from them.
+    bytes: u64,
+    possible: u64,
     /// Rate and channels of the first packet; all others must have the same.
     spec: Option<(SampleRate, usize)>,
     /// Samples per channel that came out of the decoder.
@@ -103,13 +110,16 @@ pub(super) struct Mixer<'a> {
 }
 
 impl<'a> Mixer<'a> {
-    pub(super) fn new(path: &'a Path, memory: u64, pick: Option<usize>) -> Self {
+    /// For a file of `bytes` bytes, whose clip may take `memory` bytes.
+    pub(super) fn new(path: &'a Path, bytes: u64, memory: u64, pick: Option<usize>) -> Self {
         Self {
             path,
             placement: Placement::default(),
             promised: None,
             pick,
             memory,
+            bytes,
+            possible: bytes.saturating_mul(GROWS).saturating_add(GROWS_BYTES),
             spec: None,
             decoded: 0,
             play: u64::MAX,
@@ -222,8 +232,13 @@ impl<'a> Mixer<'a> {
                 return Err(self.too_much(self.samples.len() as u64 + 1));
             }
             let more = (self.samples.len() / 4).max(GROWTH).min(most.min(self.limit) - self.samples.len());
-            let full = self.too_much(self.samples.len() as u64 + more as u64);
-            self.samples.try_reserve_exact(more).map_err(|_| full)?;
+            let had = self.samples.capacity();
+            // What the system gives may be less than what is allowed.
+            self.samples.try_reserve_exact(more).map_err(|_| CaptureError::OverMemory {
+                path: self.path.to_owned(),
+                needed: size_of_samples(had as u64 + more as u64),
+                limit: size_of_samples(had as u64),
+            })?;
         }
         self.samples.push(sample);
         Ok(())
@@ -231,7 +246,7 @@ impl<'a> Mixer<'a> {
 
     /// The most samples that fit the memory.
     fn most(&self) -> usize {
-        usize::try_from(self.memory / size_of::<f32>() as u64).unwrap_or(usize::MAX)
+        usize::try_from(self.memory.min(self.possible) / size_of::<f32>() as u64).unwrap_or(usize::MAX)
     }
 
     /// Fixes everything that depends on the rate, which only the first decoded packet tells for certain.
@@ -332,11 +347,21 @@ impl<'a> Mixer<'a> {
     }
 
     fn too_much(&self, samples: u64) -> CaptureError {
-        let needed = samples.saturating_mul(size_of::<f32>() as u64);
-        CaptureError::OverMemory { path: self.path.to_owned(), needed, limit: self.memory }
+        let (path, needed) = (self.path.to_owned(), size_of_samples(samples));
+        if self.possible < self.memory {
+            let (bytes, possible) = (self.bytes, self.possible);
+            let reason = format!("its {bytes} bytes become {needed} bytes of sound, expected at most {possible}");
+            return CaptureError::Malformed { path, format: "sound", reason };
+        }
+        CaptureError::OverMemory { path, needed, limit: self.memory }
     }
 
     pub(super) fn damaged(&self, reason: String) -> CaptureError {
         CaptureError::Damaged { path: self.path.to_owned(), position_s: self.decoded_s(), reason }
     }
+}
+
+/// Bytes of `count` samples in memory.
+fn size_of_samples(count: u64) -> u64 {
+    count.saturating_mul(size_of::<f32>() as u64)
 }

@@ -48,9 +48,10 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
     let path = feed.path;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut reading = Reading::default();
+    let mut coming = next_page(&mut reader).map_err(|source| read_error(path, "ogg", source))?;
     loop {
         feed.step();
-        let page = match next_page(&mut reader).map_err(|source| read_error(path, "ogg", source))? {
+        let page = match coming {
             Ok(page) => page,
             Err(NoPage::End) => break,
             Err(NoPage::Cut) => {
@@ -67,7 +68,10 @@ pub(super) fn decode(feed: &mut Feed<'_>, file: Window) -> Result<()> {
             Err(NoPage::Junk) => return Err(feed.mixer.damaged("no page where one must begin".to_owned())),
             Err(NoPage::Checksum) => return Err(feed.mixer.damaged("the checksum of a page does not hold".to_owned())),
         };
-        if !reading.page(feed, page)? {
+        coming = next_page(&mut reader).map_err(|source| read_error(path, "ogg", source))?;
+        // Where nothing follows, the stream ends, whether its last page says so or not.
+        let last = coming.as_ref().map_or(true, |next| next.flags & BEGIN != 0);
+        if !reading.page(feed, page, last)? {
             return Ok(());
         }
     }
@@ -93,8 +97,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes a page; `false` where nothing that follows is wanted.
-    fn page(&mut self, feed: &mut Feed<'_>, page: Page) -> Result<bool> {
+    /// Takes a page, `last` where no other one of its stream follows; `false` where nothing that follows is wanted.
+    fn page(&mut self, feed: &mut Feed<'_>, page: Page, last: bool) -> Result<bool> {
         if page.flags & BEGIN != 0 {
             return self.begin(feed, &page);
         }
@@ -121,7 +125,7 @@ impl Reading {
             }
         }
         self.ended = page.flags & END != 0;
-        link.page(feed, packets, page.granule, self.ended)?;
+        link.page(feed, packets, page.granule, self.ended || last)?;
         Ok(true)
     }
 

@@ -105,7 +105,8 @@ impl Link {
     pub(super) fn page(&mut self, feed: &mut Feed<'_>, packets: Vec<Vec<u8>>, granule: i64, ends: bool) -> Result<()> {
         let mut sound = Vec::new();
         for packet in packets {
-            if !self.header(feed, &packet)? {
+            // Muxers end a stream with an empty packet where nothing is left to say.
+            if !packet.is_empty() && !self.header(feed, &packet)? {
                 sound.push(packet);
             }
         }

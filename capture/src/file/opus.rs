@@ -1,11 +1,14 @@
 //! Opus: its header (RFC 7845 section 5.1, also as mp4 stores it) and its decoder.
 
-use opus_decoder::{OpusDecoder, OpusMultistreamDecoder};
+use opus_decoder::OpusDecoder;
 
 /// The rate at which Opus comes out, whatever went in.
 pub(super) const RATE_HZ: u32 = 48_000;
-/// The longest packet: 120 ms.
-const MAX_FRAMES: usize = 5760;
+/// Samples of the longest packet, 120 ms, and of the longest frame, 60 ms.
+const MAX_PACKET: usize = 5760;
+const MAX_FRAME: usize = 2880;
+/// Bytes of the largest frame.
+const MAX_FRAME_BYTES: usize = 1275;
 
 const MAGIC: &[u8] = b"OpusHead";
 
@@ -60,16 +63,18 @@ impl OpusHead {
     }
 }
 
-enum Inner {
-    Single(Box<OpusDecoder>),
-    Multi(Box<OpusMultistreamDecoder>),
-}
-
-/// A decoder of one Opus stream.
+/// A decoder of one Opus stream, or of several that are coded side by side.
+///
+/// Packets are taken apart here: the library takes 1500 bytes at most and knows no self-delimited packets.
 pub(super) struct Opus {
-    inner: Inner,
-    channels: usize,
+    decoders: Vec<OpusDecoder>,
+    /// How many of the first decoders have two channels.
+    coupled: usize,
+    /// Where each channel comes from, in the order of the decoders' channels; 255 is silence.
+    mapping: Vec<u8>,
     gain: f32,
+    /// Channels of the decoders, each for itself.
+    planes: Vec<Vec<f32>>,
     pcm: Vec<f32>,
 }
 
@@ -77,45 +82,133 @@ impl Opus {
     /// # Errors
     /// What the library says.
     pub(super) fn new(head: &OpusHead) -> Result<Self, String> {
-        let simple = head.streams == 1
-            && head.coupled + 1 == head.channels
-            && head.mapping.iter().copied().eq(0..head.channels as u8);
-        let inner = if simple {
-            Inner::Single(Box::new(OpusDecoder::new(RATE_HZ, head.channels).map_err(|e| e.to_string())?))
-        } else {
-            let decoder =
-                OpusMultistreamDecoder::new(RATE_HZ, head.channels, head.streams, head.coupled, &head.mapping);
-            Inner::Multi(Box::new(decoder.map_err(|e| e.to_string())?))
-        };
-        Ok(Self { inner, channels: head.channels, gain: head.gain, pcm: vec![0.0; MAX_FRAMES * head.channels] })
+        let decoders =
+            (0..head.streams).map(|stream| OpusDecoder::new(RATE_HZ, 1 + usize::from(stream < head.coupled)));
+        Ok(Self {
+            decoders: decoders.collect::<Result<_, _>>().map_err(|error| error.to_string())?,
+            coupled: head.coupled,
+            mapping: head.mapping.clone(),
+            gain: head.gain,
+            planes: vec![Vec::new(); head.streams + head.coupled],
+            pcm: vec![0.0; MAX_FRAME * 2],
+        })
     }
 
     pub(super) fn channels(&self) -> usize {
-        self.channels
+        self.mapping.len()
     }
 
     /// Decodes `packet` into `out`, channels interleaved.
     ///
     /// # Errors
-    /// What the library says.
+    /// What is wrong with the packet.
     pub(super) fn decode(&mut self, packet: &[u8], out: &mut Vec<f32>) -> Result<(), String> {
         out.clear();
         // An empty packet stands for a lost one; nothing was said then.
         if packet.is_empty() {
             return Ok(());
         }
-        let frames = match &mut self.inner {
-            Inner::Single(decoder) => decoder.decode_float(packet, &mut self.pcm, false),
-            Inner::Multi(decoder) => decoder.decode_float(packet, &mut self.pcm, false),
-        };
-        let frames = frames.map_err(|error| format!("Opus: {error}"))?;
-        let pcm = self.pcm.get(..frames * self.channels).unwrap_or_default();
-        if self.gain == 1.0 {
-            out.extend_from_slice(pcm);
-        } else {
-            out.extend(pcm.iter().map(|sample| sample * self.gain));
+        self.planes.iter_mut().for_each(Vec::clear);
+        let mut planes = self.planes.iter_mut();
+        let streams = self.decoders.len();
+        let mut rest = packet;
+        for (stream, decoder) in self.decoders.iter_mut().enumerate() {
+            let (toc, frames) = split(&mut rest, stream + 1 < streams).ok_or("Opus: a packet breaks the rules")?;
+            let mut own: Vec<&mut Vec<f32>> = planes.by_ref().take(1 + usize::from(stream < self.coupled)).collect();
+            for frame in frames {
+                // A packet of one frame.
+                let single = [&[toc & 0xfc][..], frame].concat();
+                let count =
+                    decoder.decode_float(&single, &mut self.pcm, false).map_err(|error| format!("Opus: {error}"))?;
+                for sample in self.pcm.chunks_exact(own.len().max(1)).take(count) {
+                    own.iter_mut().zip(sample).for_each(|(plane, value)| plane.push(value * self.gain));
+                }
+            }
+        }
+        let frames = self.planes.first().map_or(0, Vec::len);
+        if self.planes.iter().any(|plane| plane.len() != frames) {
+            return Err("Opus: the streams of a packet differ in length".to_owned());
+        }
+        let sources: Vec<&[f32]> = self
+            .mapping
+            .iter()
+            .map(|index| self.planes.get(usize::from(*index)).map_or(&[][..], Vec::as_slice))
+            .collect();
+        out.reserve(frames * sources.len());
+        for at in 0..frames {
+            out.extend(sources.iter().map(|source| source.get(at).copied().unwrap_or(0.0)));
         }
         Ok(())
+    }
+}
+
+/// Takes a packet off the front of `rest`: its first byte and its frames (RFC 6716 section 3.2). One that is
+/// `delimited` tells its last length too (appendix B); any other takes all there is.
+fn split<'a>(rest: &mut &'a [u8], delimited: bool) -> Option<(u8, Vec<&'a [u8]>)> {
+    let (&toc, mut body) = rest.split_first()?;
+    let (mut count, mut variable, mut padding) = (1, false, 0);
+    match toc & 3 {
+        0 => (),
+        1 => count = 2,
+        2 => (count, variable) = (2, true),
+        _ => {
+            let (&flags, tail) = body.split_first()?;
+            body = tail;
+            (count, variable) = (usize::from(flags & 0x3f), flags & 0x80 != 0);
+            let mut more = flags & 0x40 != 0;
+            while more {
+                let (&byte, tail) = body.split_first()?;
+                body = tail;
+                more = byte == 255;
+                padding += usize::from(byte) - usize::from(more);
+            }
+        }
+    }
+    if count == 0 || count * frame_samples(toc) > MAX_PACKET {
+        return None;
+    }
+    let told = if variable { count - 1 } else { 0 } + usize::from(delimited);
+    let mut sizes = (0..told).map(|_| length(&mut body)).collect::<Option<Vec<usize>>>()?;
+    if !variable && delimited {
+        sizes = vec![*sizes.first()?; count];
+    } else if !delimited {
+        let left = body.len().checked_sub(padding)?.checked_sub(sizes.iter().sum())?;
+        let open = count - sizes.len();
+        if left % open != 0 {
+            return None;
+        }
+        sizes.resize(count, left / open);
+    }
+    let mut frames = Vec::with_capacity(count);
+    for size in sizes {
+        let (frame, tail) = body.split_at_checked(size).filter(|_| size <= MAX_FRAME_BYTES)?;
+        frames.push(frame);
+        body = tail;
+    }
+    *rest = body.get(padding..)?;
+    Some((toc, frames))
+}
+
+/// A frame's length in one or two bytes.
+fn length(bytes: &mut &[u8]) -> Option<usize> {
+    let (&first, tail) = bytes.split_first()?;
+    *bytes = tail;
+    if first < 252 {
+        return Some(usize::from(first));
+    }
+    let (&second, tail) = tail.split_first()?;
+    *bytes = tail;
+    Some(usize::from(first) + 4 * usize::from(second))
+}
+
+/// Samples of each frame of a packet that begins with `toc`.
+fn frame_samples(toc: u8) -> usize {
+    let (config, step) = (toc >> 3, usize::from(toc >> 3 & 3));
+    match config {
+        16.. => 120 << step,
+        12..16 => 480 << (step & 1),
+        _ if step == 3 => MAX_FRAME,
+        _ => 480 << step,
     }
 }
 
@@ -123,7 +216,36 @@ impl Opus {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::OpusHead;
+    use super::{OpusHead, frame_samples, split};
+
+    /// Packets of every code, taken apart by hand.
+    #[test]
+    fn packets_are_taken_apart() {
+        let taken = |bytes: &[u8], delimited: bool| {
+            let mut rest = bytes;
+            let (toc, frames) = split(&mut rest, delimited)?;
+            Some((toc, frames.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), rest.len()))
+        };
+        assert_eq!(taken(&[8, 1, 2], false), Some((8, vec![vec![1, 2]], 0)));
+        assert_eq!(taken(&[8, 1, 1, 2], true), Some((8, vec![vec![1]], 1)));
+        assert_eq!(taken(&[9, 1, 2, 3, 4], false), Some((9, vec![vec![1, 2], vec![3, 4]], 0)));
+        assert_eq!(taken(&[9, 1, 2, 3, 4], true), Some((9, vec![vec![2], vec![3]], 1)));
+        assert_eq!(taken(&[9, 1, 2, 3], false), None);
+        assert_eq!(taken(&[10, 1, 2, 3, 4], false), Some((10, vec![vec![2], vec![3, 4]], 0)));
+        assert_eq!(taken(&[10, 1, 2, 2, 3, 4, 5], true), Some((10, vec![vec![2], vec![3, 4]], 1)));
+        // Three frames of one length with two bytes of padding; of different lengths.
+        assert_eq!(taken(&[11, 0x43, 2, 1, 2, 3, 0, 0], false), Some((11, vec![vec![1], vec![2], vec![3]], 0)));
+        assert_eq!(taken(&[11, 0x43, 1, 1, 1, 2, 3, 0, 7], true), Some((11, vec![vec![1], vec![2], vec![3]], 1)));
+        assert_eq!(taken(&[11, 0x83, 0, 1, 2, 3, 4], false), Some((11, vec![vec![], vec![2], vec![3, 4]], 0)));
+        assert_eq!(taken(&[11, 0], false), None);
+        // 120 ms are two frames of 60 ms, not three.
+        assert!(taken(&[27, 2], false).is_some() && taken(&[27, 3], false).is_none());
+        let samples = [0, 3, 11, 12, 13, 15, 16, 19, 31].map(|config: u8| frame_samples(config << 3));
+        assert_eq!(samples, [480, 2880, 2880, 480, 960, 960, 120, 960, 960]);
+        for len in 0..6 {
+            assert!(taken(&[11, 0xff, 255, 255, 255][..len.min(5)], true).is_none());
+        }
+    }
 
     #[test]
     fn both_forms_of_the_header_say_the_same() {

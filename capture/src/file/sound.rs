@@ -35,7 +35,7 @@ pub(super) fn decode_file(path: &Path, file: Window, format: SoundFormat, option
     guarded_steps(path, "symphonia", options, {
         let (path, options) = (path.to_owned(), options.clone());
         move |progress| {
-            best_channel(&path, &options, progress, |feed| {
+            best_channel(&path, file.len(), &options, progress, |feed| {
                 let file = file.part(0, file.len()).map_err(|source| read_error(feed.path, "sound", source))?;
                 match format {
                     SoundFormat::Wav => wav::decode(feed, file),
@@ -55,12 +55,13 @@ pub(super) fn decode_file(path: &Path, file: Window, format: SoundFormat, option
 /// Decodes by `decode`: the mean of the channels, and where they cancel each other, once more their loudest one.
 fn best_channel(
     path: &Path,
+    bytes: u64,
     options: &ReadOptions,
     progress: &Progress,
     mut decode: impl FnMut(&mut Feed<'_>) -> Result<()>,
 ) -> Result<Sound> {
     let mut once = |pick| -> Result<Mixed> {
-        let mut feed = Feed::new(path, options, progress, pick);
+        let mut feed = Feed::new(path, bytes, options, progress, pick);
         decode(&mut feed)?;
         feed.mixer.finish(feed.checksum)
     };
@@ -108,7 +109,7 @@ pub(super) fn decode_mp4_track(
     guarded_steps(path, "symphonia", options, {
         let (path, options) = (path.to_owned(), options.clone());
         move |progress| {
-            best_channel(&path, &options, progress, |feed| {
+            best_channel(&path, len, &options, progress, |feed| {
                 let mut placement = track.placement;
                 if track.params.codec == codec::CODEC_ID_OPUS && !track.trimmed {
                     // Without an edit list nothing but its header tells what the encoder added.

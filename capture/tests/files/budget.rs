@@ -27,7 +27,7 @@ fn sound_that_does_not_fit_the_memory_is_refused_with_both_figures() {
     }
 }
 
-/// A small file of silence that becomes gigabytes: the header tells nothing, the frames tell much.
+/// A small file of silence that becomes gigabytes: by its header, and by its frames where that tells nothing.
 #[test]
 fn a_small_flac_that_becomes_large_is_stopped_early() {
     let dir = folder();
@@ -35,13 +35,22 @@ fn a_small_flac_that_becomes_large_is_stopped_early() {
     ffmpeg(&["-f", "lavfi", "-i", "anullsrc=r=192000:cl=mono:d=600", "-frame_size", "65535", text(&path)]);
     let mut bytes = std::fs::read(&path).unwrap();
     assert!(bytes.len() < 200_000);
+    let open = |memory: u64, seconds: u64| {
+        let start = Instant::now();
+        let error = file::open_with(&path, &options(memory)).unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{:?}", start.elapsed());
+        error
+    };
+    // Its header tells 460 MB of sound, which no file of this size has.
+    let error = open(2 << 30, 2);
+    assert!(matches!(&error, CaptureError::Malformed { reason, .. } if reason.contains("460800000")), "{error}");
     bytes[8 + 13] &= 0xf0;
     bytes[8 + 14..8 + 34].fill(0);
     std::fs::write(&path, bytes).unwrap();
-    let start = Instant::now();
-    let error = file::open_with(&path, &options(50 << 20)).unwrap_err();
-    assert!(matches!(error, CaptureError::OverMemory { .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(60));
+    let error = open(2 << 30, 60);
+    assert!(matches!(&error, CaptureError::Malformed { reason, .. } if reason.contains("of sound")), "{error}");
+    let error = open(50 << 20, 60);
+    assert!(matches!(error, CaptureError::OverMemory { limit: 52_428_800, .. }), "{error}");
 }
 
 /// A header that tells of more than there is, is a hint and no reason to refuse.

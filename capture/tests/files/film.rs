@@ -266,7 +266,7 @@ fn ranges_and_matrices_that_a_stream_tells_are_honoured() {
             .args(["-loglevel", "error", "-nostdin", "-i", text(&path)])
             .args([
                 "-vf",
-                "scale=sws_flags=accurate_rnd+bitexact+full_chroma_int",
+                "scale=sws_flags=neighbor+accurate_rnd+bitexact+full_chroma_int",
                 "-f",
                 "rawvideo",
                 "-pix_fmt",
@@ -286,7 +286,7 @@ fn ranges_and_matrices_that_a_stream_tells_are_honoured() {
         assert_eq!((frames.len(), raw.stdout.len()), (5, 5 * size), "{name}");
         for (frame, truth) in frames.iter().zip(raw.stdout.chunks_exact(size)) {
             let off: f64 = frame.data().iter().zip(truth).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
-            assert!(off / (size as f64) < 2.0, "{name}: colours are off by {} on average", off / size as f64);
+            assert!(off / (size as f64) < 1.0, "{name}: colours are off by {} on average", off / size as f64);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mien_capture::{CaptureError, file};
 
-use super::material::{Encoding, best_shift, chirp, ffmpeg, folder, text, wav};
+use super::material::{Dice, Encoding, best_shift, chirp, ffmpeg, folder, text, wav};
 
 fn read(path: &Path) -> (Vec<f32>, Vec<String>) {
     let media = file::open(path).unwrap_or_else(|e| panic!("{e}"));
@@ -45,7 +45,7 @@ fn opus_keeps_length_and_place() {
         let truth = chirp(len, rate);
         let spread: Vec<f32> = truth.iter().flat_map(|s| vec![*s; channels]).collect();
         let source = wav(dir.path(), "truth.wav", &spread, rate, channels as u16, Encoding::I16);
-        for options in [&["-b:a", "96k"][..], &["-b:a", "24k", "-application", "voip"], &["-frame_duration", "60"]] {
+        for options in [&["-b:a", "96k"][..], &["-b:a", "256k", "-frame_duration", "60"], &["-frame_duration", "60"]] {
             let path = dir.path().join("a.opus");
             ffmpeg(&[&["-i", text(&source), "-c:a", "libopus"], options, &[text(&path)]].concat());
             let (samples, notes) = read(&path);
@@ -56,6 +56,30 @@ fn opus_keeps_length_and_place() {
             let (shift, likeness) = best_shift(&truth, &thin, 400);
             assert!(shift.abs() <= 1 && likeness > 0.98, "{rate} Hz, {options:?}: {shift}, {likeness}");
         }
+    }
+}
+
+/// At the rates of calls the coding itself shifts and changes the sound: libopus, the reference, tells how.
+#[test]
+fn opus_of_calls_is_decoded_as_the_reference_does() {
+    let dir = folder();
+    let mut dice = Dice(7);
+    let noise = |sample: f32| sample + (dice.below(2_001) as f32 - 1_000.0) / 10_000.0;
+    let truth: Vec<f32> = chirp(70_001, 48_000).into_iter().map(noise).collect();
+    let source = wav(dir.path(), "truth.wav", &truth, 48_000, 1, Encoding::I16);
+    let (path, shown) = (dir.path().join("a.opus"), dir.path().join("shown.wav"));
+    // SILK alone, with CELT above it, in frames of 10 to 60 ms.
+    for (rate, frame) in [("12k", "20"), ("24k", "10"), ("24k", "20"), ("32k", "20"), ("16k", "60"), ("48k", "40")] {
+        let options = ["-c:a", "libopus", "-application", "voip", "-b:a", rate, "-frame_duration", frame];
+        ffmpeg(&[&["-i", text(&source)], &options[..], &[text(&path)]].concat());
+        ffmpeg(&["-c:a", "libopus", "-i", text(&path), "-c:a", "pcm_f32le", text(&shown)]);
+        let (found, reference) = (read(&path).0, read(&shown).0);
+        let off: f32 = found.iter().zip(&reference).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(
+            found.len() == reference.len() && off < 0.002,
+            "{rate}, {frame} ms: {} samples, off by {off}",
+            found.len()
+        );
     }
 }
 

@@ -58,6 +58,25 @@ fn live_recordings_may_end_anywhere() {
     assert!(samples == whole && notes.iter().any(|note| note.contains("several recordings")), "{notes:?}");
 }
 
+/// Sizes that are written tell of a cut anywhere, also between two elements.
+#[test]
+fn a_cut_is_told_of_where_sizes_are_known() {
+    let dir = folder();
+    let source = wav(dir.path(), "truth.wav", &chirp(96_000, 48_000), 48_000, 1, Encoding::I16);
+    let path = dir.path().join("whole.webm");
+    ffmpeg(&["-i", text(&source), "-c:a", "libopus", "-b:a", "16k", text(&path)]);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(read(&path).1, Vec::<String>::new());
+    let middle = bytes.len() / 2;
+    let cut = dir.path().join("cut.webm");
+    // Longer than a block.
+    for len in middle..middle + 150 {
+        std::fs::write(&cut, &bytes[..len]).unwrap();
+        let (_, notes) = read(&cut);
+        assert!(notes.iter().any(|note| note.contains("what is before is used")), "{len}: {notes:?}");
+    }
+}
+
 #[test]
 fn the_sound_of_a_film_is_read_and_a_note_says_why_there_is_no_picture() {
     let dir = folder();

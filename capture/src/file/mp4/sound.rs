@@ -192,12 +192,14 @@ impl Decoding<'_> {
         let track_s = first.saturating_add(ticks).saturating_sub(edit.start) as f64 / media;
         // The movie's clock is coarse; a length that reaches the track's end within a tick of it cuts nothing.
         let edited = edit.length.map(|length| length as f64 / movie).filter(|play_s| play_s + 1.0 / movie < track_s);
-        // A clock that counts samples tells how many the encoder was given; a last packet decodes to more.
-        let counted = sound.track.timescale == u64::from(entry.rate) && track_s > 0.0;
+        // A clock that counts samples tells how many the encoder was given; a last packet decodes to more. That of HE-AAC
+        // counts at twice its core's rate.
+        let counted = entry.rate > 0 && sound.track.timescale.is_multiple_of(u64::from(entry.rate)) && track_s > 0.0;
         Placement {
             lead_s: (edit.lead as f64 / movie + late - self.begin_s).max(0.0),
             skip_s: edit.start.saturating_sub(first) as f64 / media,
-            play_s: edited.or(counted.then_some(track_s)),
+            // Both count from where the edit starts; a first packet that comes later is led in by silence.
+            play_s: edited.or(counted.then_some(track_s)).map(|play_s| (play_s - late).max(0.0)),
         }
     }
 }
