@@ -159,7 +159,8 @@ impl Stage for ScoreStage {
         if self.wiring.wiped_since(&mut self.wiped) {
             self.wipe();
         }
-        let Some(Ended { mut heard, decided, mutes }) = self.wiring.utterances.pop_wait(Duration::from_millis(200)) else {
+        let Some(Ended { mut heard, decided, mutes }) = self.wiring.utterances.pop_wait(Duration::from_millis(200))
+        else {
             if self.wiring.listening_ended() {
                 self.wiring.desk.close();
                 return Turn::Over;
