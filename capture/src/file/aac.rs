@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(*config.core(), [0x13, 0x08]);
         }
         // The extension may say that there is none.
-        assert_eq!(AacConfig::read(&[0x14, 0x08, 0x56, 0xe5, 0x00]).unwrap().sbr, false);
+        assert!(!AacConfig::read(&[0x14, 0x08, 0x56, 0xe5, 0x00]).unwrap().sbr);
     }
 
     #[test]

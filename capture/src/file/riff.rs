@@ -115,7 +115,7 @@ impl Chunks {
         if self.dialect == Dialect::Wave64 {
             return Ok(end.next_multiple_of(8));
         }
-        if end % 2 == 0 {
+        if end.is_multiple_of(2) {
             return Ok(end);
         }
         let bytes = file.bytes_at(end, 5)?;

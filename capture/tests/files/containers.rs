@@ -66,16 +66,14 @@ fn lossless_containers_give_the_samples_of_the_wav() {
 }
 
 #[test]
-fn aac_in_a_caf_and_in_matroska() {
+fn aac_in_matroska() {
     let dir = folder();
     let truth = chirp(50_000, 16_000);
     let source = wav(dir.path(), "truth.wav", &truth, 16_000, 1, Encoding::I16);
-    for name in ["b.mka"] {
-        let found = read(&made(&source, name, &["-c:a", "aac", "-b:a", "96k"])).0;
-        let (shift, likeness) = best_shift(&truth, &found, 2_200);
-        assert!((shift == 0 || shift == 1024) && likeness > 0.99, "{name}: {shift}, {likeness}");
-        assert!(found.len() >= truth.len(), "{name}");
-    }
+    let found = read(&made(&source, "b.mka", &["-c:a", "aac", "-b:a", "96k"])).0;
+    let (shift, likeness) = best_shift(&truth, &found, 2_200);
+    assert!((shift == 0 || shift == 1024) && likeness > 0.99, "{shift}, {likeness}");
+    assert!(found.len() >= truth.len());
 }
 
 /// Recorders leave sizes open, as -1 or 0, or lose power.

@@ -124,7 +124,7 @@ fn a_sound_server_over_the_network_is_heard_where_it_is_allowed() {
 
 /// Installs the filter while another thread runs already, and tries sockets on both.
 fn filtered() {
-    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    let (ask, asked) = std::sync::mpsc::sync_channel::<()>(1);
     let tries = || {
         let refused = [
             TcpStream::connect(("127.0.0.1", 9)).err(),

@@ -95,8 +95,7 @@ pub struct GgufHeader {
     pub(super) tensors: Vec<TensorInfo>,
     /// Where the weights start in the file.
     pub(super) data_start: u64,
-    /// Keys in the order of the file, each with the bytes from its length to the end of its value.
-    pub(super) entries: Vec<(String, Range<u64>)>,
+    pub(super) entries: Entries,
 }
 
 impl GgufHeader {
@@ -230,7 +229,10 @@ fn count(reader: &mut Reader, what: &str, limit: u64) -> Result<u64> {
 /// Values by key.
 pub(super) type Metadata = BTreeMap<String, MetaValue>;
 
-fn read_metadata(reader: &mut Reader, keys: u64) -> Result<(Metadata, Vec<(String, Range<u64>)>)> {
+/// Keys in the order of the file, each with the bytes from its length to the end of its value.
+type Entries = Vec<(String, Range<u64>)>;
+
+fn read_metadata(reader: &mut Reader, keys: u64) -> Result<(Metadata, Entries)> {
     let mut metadata = BTreeMap::new();
     let mut entries = Vec::new();
     for _ in 0..keys {
