@@ -70,6 +70,8 @@ pub(super) struct Feed<'a> {
     pub(super) checksum: Option<bool>,
     progress: &'a Progress,
     started: Instant,
+    /// Seconds of sound that came out of decoders, also what is not taken yet or never will be.
+    heard_s: f64,
 }
 
 impl<'a> Feed<'a> {
@@ -82,7 +84,7 @@ impl<'a> Feed<'a> {
         pick: Option<usize>,
     ) -> Self {
         let mixer = Mixer::new(path, bytes, options.memory, pick);
-        Self { path, mixer, options, checksum: None, progress, started: Instant::now() }
+        Self { path, mixer, options, checksum: None, progress, started: Instant::now(), heard_s: 0.0 }
     }
 
     /// A part of the file is passed over: the work goes on, though nothing is decoded.
@@ -166,7 +168,8 @@ impl<'a> Feed<'a> {
         }
         self.progress.step();
         // Honest codecs are decoded many times faster than they are heard, on any machine.
-        let allowed_s = self.options.patience.as_secs_f64() + self.mixer.decoded_s();
+        self.heard_s += frames as f64 / f64::from(rate.max(1));
+        let allowed_s = self.options.patience.as_secs_f64() + self.heard_s;
         if self.started.elapsed().as_secs_f64() > allowed_s {
             return Err(CaptureError::TooSlow { path: self.path.to_owned(), position_s: self.mixer.decoded_s() });
         }
