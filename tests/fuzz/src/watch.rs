@@ -217,6 +217,8 @@ impl Job {
     }
 
     fn start(mut command: Command, first: u64, step: u64) -> Result<Self> {
+        // The last line that a worker says is told: why it ended, and not where.
+        command.env("RUST_BACKTRACE", "0");
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let folder = tempfile::Builder::new().prefix("mien-fuzz-").tempdir_in(place)?;

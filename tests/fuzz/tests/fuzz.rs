@@ -14,8 +14,8 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Not read yet; their inputs are refused.
-const NOT_YET: [&str; 4] = ["aiff", "caf", "mkv", "webp"];
+/// Refused as they are: the older PyTorch file counts batches in integers, which no weights are, after all else was read.
+const REFUSED: [&str; 1] = ["torch-legacy"];
 
 #[test]
 fn a_few_hundred_cases_of_every_target_break_no_promise() {
@@ -42,7 +42,7 @@ fn a_corpus_is_read_where_nothing_is_changed() {
             .collect();
         let read = answers.iter().filter(|answer| **answer == Outcome::Read).count();
         let wrong = answers.iter().any(|answer| matches!(answer, Outcome::Wrong(_)));
-        assert!(!wrong && (read > 0 || NOT_YET.contains(&target.name)), "{}: {answers:?}", target.name);
+        assert!(!wrong && (read > 0 || REFUSED.contains(&target.name)), "{}: {answers:?}", target.name);
     }
 }
 

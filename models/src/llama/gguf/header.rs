@@ -110,7 +110,7 @@ impl GgufHeader {
             ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidInput => ModelError::Format {
                 path: path.into(),
                 format: "GGUF",
-                reason: "it is not a regular file".into(),
+                reason: source.to_string(),
                 fix: "give the path of a .gguf file",
             },
             other => other,
