@@ -171,9 +171,7 @@ fn session(
             if let Some(fault) = live.fault() {
                 notifier.tell(&format!("ending: {}: {}", fault.thread, fault.reason));
             }
-            if let (Ok(()), Some(error)) = (&result, live.exhausted()) {
-                result = Err(error.into());
-            }
+            let exhausted = live.exhausted();
             live.command(Command::Stop);
             if let Some(reason) = tui.and_then(Tui::close) {
                 result = Err(RuntimeError::OutputClosed { reason }.into());
@@ -187,6 +185,9 @@ fn session(
                     result = shown(output);
                 }
             });
+            if let (Ok(()), Some(error)) = (&result, exhausted) {
+                result = Err(error.into());
+            }
             pulse.beat();
             drop(socket);
             pulse.beat();

@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::channels;
+use zeroize::Zeroize;
+
 use crate::device::info::DeviceKind;
 use crate::device::ring::SoundSink;
 use crate::device::source::{SoundDevice, SoundStream};
@@ -89,6 +91,8 @@ fn play(samples: &[f32], mut sink: SoundSink, ended: &AtomicBool) {
         sink.push(&step, |s: f32| s);
         next += STEP;
     }
+    // It lies where a thread's stack begins, and the C library keeps stacks for threads to come.
+    step.zeroize();
 }
 
 struct Playing {
