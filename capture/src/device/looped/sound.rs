@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::channels;
 use zeroize::Zeroize;
 
+use super::channels;
 use crate::device::info::DeviceKind;
 use crate::device::ring::SoundSink;
 use crate::device::source::{SoundDevice, SoundStream};
