@@ -49,7 +49,7 @@ pub struct MicrophoneSettings {
     pub device: String,
     /// Samples per second to ask the device for; without it the device's own rate, which is then resampled to 16000.
     pub rate_hz: Option<u32>,
-    /// Which channels of a microphone array are averaged to one, counted from 0, as [0] or [1, 2]; without it all of them.
+    /// Which channels of a microphone array are averaged to one, counted from 0, as `[0]` or `[1, 2]`; without it all of them.
     pub channels: Option<Vec<u16>>,
     /// Length of the driver's buffer in milliseconds, 20 to 500.
     pub buffer_ms: u32,

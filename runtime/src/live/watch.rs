@@ -1,7 +1,7 @@
 //! Whether every thread still makes progress, looked at from within the process: it may have no service manager.
 //!
 //! Stages beat at every turn, five times a second even without work, and after every operator of a network's run, however slow the
-//! machine is. So no beat for [`STILL`] means a thread that hangs, or one that is gone. A hanging thread holds what it works with, so
+//! machine is. So no beat for ten seconds means a thread that hangs, or one that is gone. A hanging thread holds what it works with, so
 //! the session cannot go on without it: it ends with an exit code of its own, and whatever started it starts it anew.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -43,7 +43,8 @@ fn truncated_sound_is_scored_with_a_note_and_truncated_films_are_an_error() {
 fn a_video_codec_that_is_not_supported_is_named() {
     let material = Material::new();
     let film = material.ffmpeg("mpeg4.mp4", &["-f", "lavfi", "-i", "testsrc2=d=1:r=10", "-c:v", "mpeg4"]);
-    assert!(refused(&film).contains("codec"));
+    let told = refused(&film);
+    assert!(told.contains("MPEG-4 part 2") && told.contains("ffmpeg -i"), "{told}");
 }
 
 #[test]
@@ -127,6 +128,20 @@ fn wrong_usage_is_one_line_or_an_object_too() {
 #[test]
 fn a_clip_that_is_damaged_further_on_leaves_no_record() {
     let material = Material::new();
+    let clip = material.ffmpeg("clip.flac", &["-i", SPEECH]);
+    let mut bytes = std::fs::read(&clip).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&clip, bytes).unwrap();
+    let run = mien(&["score", clip.to_str().unwrap(), "--json", "--no-llm"]);
+    let told = run.error(3);
+    assert!(told.contains("damaged at "), "{told}");
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn a_damaged_picture_of_a_folder_costs_only_itself() {
+    let material = Material::new();
     let folder = material.path("clip");
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(SPEECH, folder.join("speech.wav")).unwrap();
@@ -135,8 +150,10 @@ fn a_clip_that_is_damaged_further_on_leaves_no_record() {
     std::fs::write(folder.join("1.png"), &whole[..whole.len() / 2]).unwrap();
     std::fs::write(folder.join("times.csv"), "file,time_s\n0.png,0\n1.png,1\n").unwrap();
     let run = mien(&["score", folder.to_str().unwrap(), "--json", "--no-llm"]);
-    assert!(run.error(3).contains("1.png"));
-    assert_eq!(run.stdout, "");
+    let records = run.lines();
+    assert_eq!(records[0]["mode"]["face"], "present");
+    let notes = records[0]["notes"].to_string();
+    assert!(notes.contains("1 of 2") && notes.contains("1.png"), "{notes}");
 }
 
 #[test]
