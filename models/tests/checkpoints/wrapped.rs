@@ -9,8 +9,11 @@ use mien_models::wavlm::{self, WavlmConfig};
 
 use super::{SEED, bits};
 
+/// A wrapper's name, and what it makes of a tensor's name.
+type Wrapping = (&'static str, fn(&str) -> String);
+
 /// What wrappers make of a name: before it, or between its parts.
-fn wrappings() -> Vec<(&'static str, fn(&str) -> String)> {
+fn wrappings() -> Vec<Wrapping> {
     vec![
         ("compiled", |name| format!("_orig_mod.{name}")),
         ("parallel, then compiled", |name| format!("_orig_mod.module.{name}")),

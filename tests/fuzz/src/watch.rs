@@ -335,7 +335,8 @@ impl Job {
     fn ended(&self, status: ExitStatus) -> Result<Option<Fault>> {
         let words = std::fs::read(self.words()).unwrap_or_default();
         let words = String::from_utf8_lossy(&words).into_owned();
-        let last = words.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let last = words.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("note:"));
+        let last = last.unwrap_or_default();
         if self.state.is_none() && !self.folder.path().join(STATE).exists() {
             anyhow::bail!("a worker did not begin: {status}; {words}");
         }

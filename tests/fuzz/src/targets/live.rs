@@ -28,7 +28,8 @@ pub(super) const CONTROL: Target = Target {
 
 fn control(case: &Case<'_>) -> Outcome {
     let mut refused = None;
-    for line in case.bytes.split(|byte| *byte == b'\n') {
+    // What follows the last line's end is no line.
+    for line in case.bytes.split_inclusive(|byte| *byte == b'\n') {
         // The socket reads lines of text; the rest it does not answer.
         let Ok(line) = std::str::from_utf8(line) else { return Outcome::Refused("no text".into()) };
         match line.trim().parse::<Command>() {
