@@ -19,7 +19,7 @@ fn the_parts_of_a_model_are_the_model() {
     let requirement = LlamaRequirement::width(32);
     let expected = GgufHeader::read(&whole).unwrap().check(&requirement).unwrap();
     // Also with a first part that has metadata alone, and with one part.
-    for shares in [vec![0..5, 5..6, 6..count], vec![0..0, 0..count], Vec::from_iter([0..count])] {
+    for shares in [vec![0..5, 5..6, 6..count], vec![0..0, 0..count], std::iter::once(0..count).collect()] {
         let parts = split(&whole, "a-model", &shares, told(count, shares.len() as u16));
         let model = GgufModel::read(&parts[0]).unwrap();
         assert_eq!(model.header().check(&requirement).unwrap(), expected);
