@@ -136,8 +136,8 @@ pub(super) const ROWS: &[Case] = &[
             "none",
         ],
         hostile: false,
-        // The next file is asked for, so this one was taken.
-        expect: Expect::Named(&["none.pth"]),
+        // Its tensors are found and read; what no tensor tells is asked for next.
+        expect: Expect::Named(&["position table", "config.json"]),
     },
     attack("145 kB of FLAC, 3 GB of sound", Program::Mien, voice!("attack/bomb.flac")),
     attack("m4a with a box of size 0 in its esds", Program::Mien, voice!("attack/hang-mp4-esds0.m4a")),
